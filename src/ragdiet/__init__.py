@@ -1,0 +1,116 @@
+"""ragdiet: answers from your documents for the least money that keeps the answer right.
+
+>>> from ragdiet import RAG, Document
+>>> rag = RAG.local(".ragdiet")                         # doctest: +SKIP
+>>> rag.ingest("handbook/")                             # doctest: +SKIP
+>>> rag.ask("How long is the notice period?").text      # doctest: +SKIP
+
+Names load the modules behind them when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragdiet.account import MemoryLedger, PriceBook
+    from ragdiet.aio import AsyncRAG
+    from ragdiet.bedrock import BedrockClient
+    from ragdiet.chunk import RecursiveChunker
+    from ragdiet.compress import SentenceDiet, compress
+    from ragdiet.embed import MiniLM, TitanEmbedder
+    from ragdiet.errors import RagdietError
+    from ragdiet.generate import ConverseGenerator, ExtractiveReader
+    from ragdiet.rag import RAG
+    from ragdiet.retrieve import HybridRetriever
+    from ragdiet.store import Database
+    from ragdiet.types import (
+        Answer,
+        Attempt,
+        Chunk,
+        Citation,
+        Context,
+        Document,
+        Generation,
+        Hit,
+        IngestReport,
+        Quote,
+        Sentence,
+        Turn,
+    )
+
+_HOMES = {
+    "RAG": "rag",
+    "AsyncRAG": "aio",
+    "Answer": "types",
+    "Attempt": "types",
+    "BedrockClient": "bedrock",
+    "Chunk": "types",
+    "Citation": "types",
+    "Context": "types",
+    "ConverseGenerator": "generate",
+    "Database": "store",
+    "Document": "types",
+    "ExtractiveReader": "generate",
+    "Generation": "types",
+    "Hit": "types",
+    "HybridRetriever": "retrieve",
+    "IngestReport": "types",
+    "MemoryLedger": "account",
+    "MiniLM": "embed",
+    "PriceBook": "account",
+    "Quote": "types",
+    "RagdietError": "errors",
+    "RecursiveChunker": "chunk",
+    "Sentence": "types",
+    "SentenceDiet": "compress",
+    "TitanEmbedder": "embed",
+    "Turn": "types",
+    "compress": "compress",
+}
+
+__all__ = [  # noqa: RUF022 - the two doors first
+    "RAG",
+    "AsyncRAG",
+    "Answer",
+    "Attempt",
+    "BedrockClient",
+    "Chunk",
+    "Citation",
+    "Context",
+    "ConverseGenerator",
+    "Database",
+    "Document",
+    "ExtractiveReader",
+    "Generation",
+    "Hit",
+    "HybridRetriever",
+    "IngestReport",
+    "MemoryLedger",
+    "MiniLM",
+    "PriceBook",
+    "Quote",
+    "RagdietError",
+    "RecursiveChunker",
+    "Sentence",
+    "SentenceDiet",
+    "TitanEmbedder",
+    "Turn",
+    "compress",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("ragdiet")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ragdiet' has no attribute {name!r}")
+    value = getattr(import_module(f"ragdiet.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

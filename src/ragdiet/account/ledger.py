@@ -1,0 +1,189 @@
+"""One row for every request, written before it is sent and settled after.
+
+A crash between the two leaves a row whose status is ``started`` and whose cost is the worst case, so
+no spend is silent. Local work has rows too: they cost 0 and their price says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal, Protocol, TypeAlias
+
+from ragdiet.errors import ModelError
+from ragdiet.observe import current, new_id
+from ragdiet.types import Answer, Usage
+
+Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
+Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
+
+LOCAL_PRICE = "local: free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A ledger row. ``cost`` is USD; while ``started`` or ``unknown`` it is the worst case.
+
+    ``price`` names the price row used: its source and date.
+    """
+
+    call_id: str
+    prompt_id: str
+    attempt: int
+    stage: Stage
+    model: str
+    started_at: datetime
+    tenant: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    served: str = ""
+    tier: str = ""
+    region: str = ""
+    usage: Usage = field(default_factory=Usage)
+    price: str = LOCAL_PRICE
+    cost: Decimal = Decimal(0)
+    status: Status = "started"
+    seconds: float = 0.0
+    error: str = ""
+
+
+class Ledger(Protocol):
+    """Where rows are kept. ``start`` inserts; ``settle`` overwrites the row of the same call_id;
+    ``record`` inserts a row that is already settled. ``finish`` notes how an ask ended; ``cost_of``
+    sums the rows of a prompt_id, USD."""
+
+    def start(self, call: Call) -> None: ...
+
+    def settle(self, call: Call) -> None: ...
+
+    def record(self, call: Call) -> None: ...
+
+    def finish(self, answer: Answer, *, tenant: str) -> None: ...
+
+    def cost_of(self, prompt_id: str) -> Decimal: ...
+
+
+class MemoryLedger:
+    """Rows in a list, for use without a store."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Call] = {}
+        self._answers: dict[str, Answer] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        with self._lock:
+            return tuple(self._calls.values())
+
+    def start(self, call: Call) -> None:
+        with self._lock:
+            self._calls[call.call_id] = call
+
+    settle = record = start
+
+    def finish(self, answer: Answer, *, tenant: str) -> None:
+        with self._lock:
+            self._answers[answer.prompt_id] = answer
+
+    def cost_of(self, prompt_id: str) -> Decimal:
+        return sum((call.cost for call in self.calls if call.prompt_id == prompt_id), Decimal(0))
+
+
+class Price(Protocol):
+    """A price row: what a usage costs, and where the rates come from."""
+
+    @property
+    def reference(self) -> str: ...
+
+    def cost(self, usage: Usage, *, tier: str = "") -> Decimal: ...
+
+
+class OpenCall:
+    """A request on its way. ``settle`` says what the provider billed."""
+
+    def __init__(self, call: Call, price: Price | None) -> None:
+        self.call = call
+        self._price = price
+
+    def settle(self, usage: Usage, *, served: str = "", tier: str = "", price: Price | None = None) -> None:
+        """Price ``usage``; ``price`` when another model served than was asked."""
+        rates = price or self._price
+        self.call = replace(
+            self.call,
+            usage=usage,
+            served=served or self.call.model,
+            tier=tier,
+            price=rates.reference if rates else LOCAL_PRICE,
+            cost=rates.cost(usage, tier=tier) if rates else Decimal(0),
+            status="done",
+        )
+
+
+@contextmanager
+def metered(
+    ledger: Ledger,
+    *,
+    stage: Stage,
+    model: str,
+    price: Price | None = None,
+    worst: Usage | None = None,
+    region: str = "",
+    tier: str = "",
+) -> Iterator[OpenCall]:
+    """Account for one request: the body sends it and calls ``settle`` on what this yields.
+
+    ``price=None`` is local work, written once, when it is done. A body that fails before it settles
+    leaves a ``failed`` row at no cost, or ``unknown`` at the worst case where the provider may bill
+    the try all the same (``ModelError.may_be_billed``, or an error that is no ModelError). A body
+    that fails after it settled leaves a ``done`` row that names the error.
+    """
+    trace = current()
+    opened = OpenCall(
+        Call(
+            call_id=new_id(),
+            prompt_id=trace.prompt_id,
+            attempt=trace.attempt,
+            tenant=trace.tenant,
+            tags=trace.tags,
+            stage=stage,
+            model=model,
+            region=region,
+            tier=tier,
+            started_at=datetime.now(UTC),
+            price=price.reference if price else LOCAL_PRICE,
+            cost=price.cost(worst or Usage(), tier=tier) if price else Decimal(0),
+            usage=worst or Usage(),
+        ),
+        price,
+    )
+    if price:
+        ledger.start(opened.call)
+    began = time.perf_counter()
+    try:
+        yield opened
+    except BaseException as error:
+        name = (error.code if isinstance(error, ModelError) else "") or type(error).__name__
+        opened.call = replace(opened.call, error=name)
+        if opened.call.status == "started":
+            refused = isinstance(error, ModelError) and not error.may_be_billed
+            opened.call = replace(
+                opened.call,
+                status="failed" if refused or not price else "unknown",
+                cost=Decimal(0) if refused or not price else opened.call.cost,
+                usage=Usage() if refused else opened.call.usage,
+            )
+        raise
+    finally:
+        settled = replace(opened.call, seconds=time.perf_counter() - began)
+        if settled.status == "started":
+            settled = replace(settled, status="done" if not price else "unknown", served=model)
+        if price:
+            ledger.settle(settled)
+        else:
+            ledger.record(settled)
+        opened.call = settled

@@ -1,0 +1,151 @@
+"""The ledger's table, and what is read out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from psycopg.types.json import Jsonb
+
+from ragdiet.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from ragdiet.account.ledger import Call
+    from ragdiet.protocols import Database
+    from ragdiet.types import Answer
+
+CostKey: TypeAlias = Literal["stage", "model", "tenant", "tag", "day", "outcome"]
+
+_INSERT = """
+INSERT INTO ragdiet.call
+    (call_id, prompt_id, attempt, stage, model, served, tier, region, tenant, tags, input_tokens, output_tokens,
+     cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, units, price, cost, status, seconds, error,
+     started_at)
+VALUES
+    (%(call_id)s, %(prompt_id)s, %(attempt)s, %(stage)s, %(model)s, %(served)s, %(tier)s, %(region)s, %(tenant)s,
+     %(tags)s, %(input_tokens)s, %(output_tokens)s, %(cache_read_tokens)s, %(cache_write_5m_tokens)s,
+     %(cache_write_1h_tokens)s, %(units)s, %(price)s, %(cost)s, %(status)s, %(seconds)s, %(error)s, %(started_at)s)
+"""
+
+_SETTLE = """
+UPDATE ragdiet.call SET
+    served = %(served)s, tier = %(tier)s, input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s,
+    cache_read_tokens = %(cache_read_tokens)s, cache_write_5m_tokens = %(cache_write_5m_tokens)s,
+    cache_write_1h_tokens = %(cache_write_1h_tokens)s, units = %(units)s, price = %(price)s, cost = %(cost)s,
+    status = %(status)s, seconds = %(seconds)s, error = %(error)s
+WHERE call_id = %(call_id)s
+"""
+
+# The key of a row of costs, as SQL over `call` c and `ask` a.
+_KEYS: dict[CostKey, str] = {
+    "stage": "c.stage",
+    "model": "c.model",
+    "tenant": "c.tenant",
+    "tag": "tag.key || '=' || tag.value",
+    "day": "to_char(c.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "outcome": "coalesce(a.outcome, 'not an ask')",
+}
+
+_COSTS = """
+SELECT {key} AS key, count(*), count(DISTINCT c.prompt_id), sum(c.input_tokens + c.cache_read_tokens
+       + c.cache_write_5m_tokens + c.cache_write_1h_tokens), sum(c.output_tokens), sum(c.cost)
+FROM ragdiet.call c
+LEFT JOIN ragdiet.ask a ON a.prompt_id = c.prompt_id
+{tags}
+WHERE c.started_at >= coalesce(%(since)s, '-infinity'::timestamptz)
+GROUP BY 1
+ORDER BY sum(c.cost) DESC, 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """Spend under one key. ``asks`` counts prompt_ids, tokens include cached ones, ``cost`` is USD."""
+
+    key: str
+    calls: int
+    asks: int
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal
+
+
+class PostgresLedger:
+    """Keeps ledger rows in the database, each in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, call: Call) -> None:
+        self.record(call)
+
+    def settle(self, call: Call) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(_SETTLE, _parameters(call))
+
+    def record(self, call: Call) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(_INSERT, _parameters(call))
+
+    def finish(self, answer: Answer, *, tenant: str) -> None:
+        """Note how an ask ended."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (prompt_id) DO UPDATE SET outcome = excluded.outcome, confidence = excluded.confidence, "
+                "finished_at = now()",
+                (answer.prompt_id, tenant, answer.outcome, answer.confidence),
+            )
+
+    def cost_of(self, prompt_id: str) -> Decimal:
+        """The sum of a question's rows, USD."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s", (prompt_id,)
+            ).fetchone()
+        assert row is not None
+        return Decimal(row[0])
+
+    def costs(self, *, by: CostKey, since: datetime | None) -> tuple[CostRow, ...]:
+        """Spend by ``by``, dearest first. A call with several tags counts under each of them."""
+        if by not in _KEYS:
+            raise InvalidArgument(f"costs cannot be grouped by {by!r}: choose one of {', '.join(_KEYS)}")
+        statement = _COSTS.format(
+            key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
+        )
+        with self._database.transaction() as connection:
+            rows = connection.execute(statement, {"since": since}).fetchall()
+        return tuple(
+            CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
+            for key, calls, asks, sent, got, cost in rows
+        )
+
+
+def _parameters(call: Call) -> dict[str, Any]:
+    usage = call.usage
+    return {
+        "call_id": call.call_id,
+        "prompt_id": call.prompt_id,
+        "attempt": call.attempt,
+        "stage": call.stage,
+        "model": call.model,
+        "served": call.served,
+        "tier": call.tier,
+        "region": call.region,
+        "tenant": call.tenant,
+        "tags": Jsonb(dict(call.tags)),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+        "units": usage.units,
+        "price": call.price,
+        "cost": call.cost,
+        "status": call.status,
+        "seconds": call.seconds,
+        "error": call.error,
+        "started_at": call.started_at,
+    }

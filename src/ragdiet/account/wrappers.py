@@ -1,0 +1,83 @@
+"""Ledger rows for pieces that write none themselves: local models, and a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ragdiet.account.ledger import Ledger, metered
+from ragdiet.protocols import Priced, SentenceEmbedder
+from ragdiet.types import Usage
+
+if TYPE_CHECKING:
+    from ragdiet.protocols import Embedder, Generator
+    from ragdiet.types import Embedding, EmbedKind, Generation, Prompt, Span
+
+
+@runtime_checkable
+class Accounted(Protocol):
+    """A piece that writes its own rows, one a request, into ``ledger``."""
+
+    ledger: Ledger
+
+
+class MeteredEmbedder:
+    """An embedder with a ledger row for each call, free of charge."""
+
+    def __init__(self, embedder: Embedder, ledger: Ledger) -> None:
+        self.space = embedder.space
+        self.ledger = ledger
+        self._embedder = embedder
+
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
+        with metered(self.ledger, stage="embed", model=self.space.model) as call:
+            embedding = self._embedder.embed(texts, kind=kind)
+            call.settle(Usage(input_tokens=embedding.tokens))
+        return embedding
+
+
+class MeteredSentenceEmbedder(MeteredEmbedder):
+    """The same for an embedder that gives sentence vectors too."""
+
+    def __init__(self, embedder: SentenceEmbedder, ledger: Ledger) -> None:
+        super().__init__(embedder, ledger)
+        self._sentences = embedder
+
+    def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding:
+        with metered(self.ledger, stage="embed", model=self.space.model) as call:
+            embedding = self._sentences.embed_sentences(texts, spans)
+            call.settle(Usage(input_tokens=embedding.tokens))
+        return embedding
+
+
+class MeteredGenerator:
+    """A generator with a ledger row for each call, free of charge."""
+
+    def __init__(self, generator: Generator, ledger: Ledger) -> None:
+        self.model = generator.model
+        self.ledger = ledger
+        self._generator = generator
+
+    def generate(self, prompt: Prompt) -> Generation:
+        with metered(self.ledger, stage="generate", model=self.model) as call:
+            generation = self._generator.generate(prompt)
+            call.settle(generation.usage, served=generation.served)
+        return generation
+
+    def worst_cost(self, prompt: Prompt) -> Decimal:
+        return self._generator.worst_cost(prompt) if isinstance(self._generator, Priced) else Decimal(0)
+
+
+def accounted_embedder(embedder: Embedder, ledger: Ledger) -> Embedder:
+    """The embedder itself if it is Accounted, else one with rows."""
+    if isinstance(embedder, Accounted):
+        return embedder
+    if isinstance(embedder, SentenceEmbedder):
+        return MeteredSentenceEmbedder(embedder, ledger)
+    return MeteredEmbedder(embedder, ledger)
+
+
+def accounted_generator(generator: Generator, ledger: Ledger) -> Generator:
+    """The generator itself if it is Accounted, else one with rows."""
+    return generator if isinstance(generator, Accounted) else MeteredGenerator(generator, ledger)

@@ -1,0 +1,209 @@
+"""AsyncRAG: the same names as RAG, awaited. Threads do the work, so the event loop stays free."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
+
+from ragdiet.ask import DEFAULT_BUDGET
+from ragdiet.rag import RAG
+
+if TYPE_CHECKING:
+    from ragdiet.account import CostKey, CostRow
+    from ragdiet.ingest import Progress, Source
+    from ragdiet.stream import AnswerStream
+    from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote, Turn
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 16
+
+
+class AsyncRAG:
+    """RAG for programs on an event loop; up to 16 calls run at a time.
+
+    psycopg, boto3 and onnxruntime release the interpreter lock while they work, and threads with boto3
+    measured faster than its asyncio counterpart; so this is RAG on a pool of threads, not a second
+    implementation.
+    """
+
+    def __init__(self, rag: RAG) -> None:
+        self.sync = rag
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ragdiet")
+
+    @classmethod
+    async def local(cls, path: str | os.PathLike[str] = ".ragdiet", **pieces: Any) -> Self:
+        """See ``RAG.local``."""
+        return cls(await asyncio.to_thread(partial(RAG.local, path, **pieces)))
+
+    @classmethod
+    async def connect(cls, dsn: str, **pieces: Any) -> Self:
+        """See ``RAG.connect``."""
+        return cls(await asyncio.to_thread(partial(RAG.connect, dsn, **pieces)))
+
+    async def migrate(self) -> str:
+        """See ``RAG.migrate``."""
+        return await self._run(self.sync.migrate)
+
+    async def ingest(
+        self,
+        source: Source,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+        sync: bool = False,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """See ``RAG.ingest``. ``progress`` is called in the working thread."""
+        return await self._run(
+            self.sync.ingest, source, collection=collection, tenant=tenant, sync=sync, tags=tags, progress=progress
+        )
+
+    async def retrieve(
+        self,
+        question: str,
+        k: int = 10,
+        filter: Mapping[str, Any] | None = None,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+    ) -> Hits:
+        """See ``RAG.retrieve``."""
+        return await self._run(self.sync.retrieve, question, k, filter, collection=collection, tenant=tenant)
+
+    async def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+        """See ``RAG.compress``."""
+        return await self._run(self.sync.compress, question, passages, budget)
+
+    async def generate(self, question: str, context: Context, model: str | None = None) -> Generation:
+        """See ``RAG.generate``."""
+        return await self._run(self.sync.generate, question, context, model)
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        budget: int | None = ...,
+        max_cost: Decimal | str | None = ...,
+        deadline: float | None = ...,
+        history: Sequence[Turn | tuple[str, str]] = ...,
+        tags: Mapping[str, str] | None = ...,
+        stream: Literal[False] = ...,
+        *,
+        filter: Mapping[str, Any] | None = ...,
+        k: int = ...,
+        collection: str | None = ...,
+        tenant: str | None = ...,
+        prompt_id: str | None = ...,
+    ) -> Coroutine[None, None, Answer]: ...
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        budget: int | None = ...,
+        max_cost: Decimal | str | None = ...,
+        deadline: float | None = ...,
+        history: Sequence[Turn | tuple[str, str]] = ...,
+        tags: Mapping[str, str] | None = ...,
+        *,
+        stream: Literal[True],
+        filter: Mapping[str, Any] | None = ...,
+        k: int = ...,
+        collection: str | None = ...,
+        tenant: str | None = ...,
+        prompt_id: str | None = ...,
+    ) -> AsyncAnswerStream: ...
+
+    def ask(
+        self,
+        question: str,
+        budget: int | None = None,
+        max_cost: Decimal | str | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn | tuple[str, str]] = (),
+        tags: Mapping[str, str] | None = None,
+        stream: bool = False,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        k: int = 10,
+        collection: str | None = None,
+        tenant: str | None = None,
+        prompt_id: str | None = None,
+    ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
+        """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``."""
+        arguments: dict[str, Any] = {
+            "budget": budget,
+            "max_cost": max_cost,
+            "deadline": deadline,
+            "history": history,
+            "tags": tags,
+            "filter": filter,
+            "k": k,
+            "collection": collection,
+            "tenant": tenant,
+            "prompt_id": prompt_id,
+        }
+        if stream:
+            return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
+        return self._run(partial(self.sync.ask, question, **arguments))
+
+    async def quote(
+        self,
+        question: str,
+        budget: int | None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        k: int = 10,
+        collection: str | None = None,
+        tenant: str | None = None,
+    ) -> Quote:
+        """See ``RAG.quote``."""
+        return await self._run(
+            self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
+        )
+
+    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+        """See ``RAG.costs``."""
+        return await self._run(self.sync.costs, by, since)
+
+    async def close(self) -> None:
+        """See ``RAG.close``."""
+        await self._run(self.sync.close)
+        self._threads.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        bound = partial(copy_context().run, partial(call, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+
+class AsyncAnswerStream:
+    """See ``ragdiet.stream.AnswerStream``; ``await stream.answer()`` gives the whole."""
+
+    def __init__(self, rag: AsyncRAG, stream: AnswerStream) -> None:
+        self._rag = rag
+        self._stream = stream
+
+    async def answer(self) -> Answer:
+        """The whole answer; runs the ask if nothing did yet."""
+        return await self._rag._run(lambda: self._stream.answer)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        await self.answer()
+        for piece in self._stream:
+            yield piece

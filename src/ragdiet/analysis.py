@@ -1,0 +1,78 @@
+"""Words of a text as the keyword leg, the diet and the confidence signals see them.
+
+A term is a lower-cased word of two or more characters, not a stop word, stemmed by Snowball, and
+stored as a number. The same rules are applied to documents and to questions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from ragdiet.errors import InvalidArgument
+
+TERM_SPACE = 1_000_000_000
+"""Terms are numbered 1 to this: the greatest dimension of pgvector's sparsevec."""
+
+_WORD = re.compile(r"\b\w\w+\b")
+# Lucene's English stop set: short on purpose, since BM25's idf already discounts common words.
+_STOP_WORDS = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these "
+    "they this to was will with".split()
+)
+
+
+class Analyzer:
+    """Turns text into terms.
+
+    >>> Analyzer("english").terms("The aircraft's wings, and swept wings")
+    ['aircraft', 'wing', 'swept', 'wing']
+    """
+
+    def __init__(self, language: str = "english") -> None:
+        import Stemmer
+
+        if language not in Stemmer.algorithms():
+            raise InvalidArgument(f"no stemmer for {language!r}; the languages are: {', '.join(Stemmer.algorithms())}")
+        self.language = language
+        self._stop_words = _STOP_WORDS if language == "english" else frozenset[str]()
+        self._stemmer = Stemmer.Stemmer(language, 0)
+        self._stems: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def terms(self, text: str) -> list[str]:
+        """Stems in the order of the text, with repeats."""
+        words = [word for word in _WORD.findall(text.lower()) if word not in self._stop_words]
+        stems = self._stems
+        missing = {word for word in words if word not in stems}
+        if missing:
+            with self._lock:  # a Snowball stemmer keeps state and is not safe to share
+                if len(stems) > 500_000:
+                    stems.clear()
+                    missing.update(words)
+                stems.update((word, self._stemmer.stemWord(word)) for word in missing)
+        return [stems.get(word) or self._stemmer.stemWord(word) for word in words]
+
+    def term_counts(self, text: str) -> Counter[str]:
+        return Counter(self.terms(text))
+
+
+@lru_cache(maxsize=1_000_000)
+def term_number(term: str) -> int:
+    """A stable number in 1..1e9 for a term. Two of a million terms meet about 500 times."""
+    return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest()) % TERM_SPACE + 1
+
+
+def term_numbers(terms: Iterable[str]) -> Counter[int]:
+    """Occurrences by term number."""
+    return Counter(map(term_number, terms))
+
+
+@lru_cache(maxsize=32)
+def analyzer(language: str = "english") -> Analyzer:
+    """The shared analyzer of a language."""
+    return Analyzer(language)

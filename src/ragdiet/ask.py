@@ -1,0 +1,324 @@
+"""A question to its answer: each stage in turn, each with a ledger row, and the chain that rules them."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ragdiet.account import Ledger, metered
+from ragdiet.errors import InvalidArgument, ModelError
+from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
+from ragdiet.generate import REFUSAL, SYSTEM, citations
+from ragdiet.guard import checked_question
+from ragdiet.observe import attempt, current
+from ragdiet.protocols import Priced
+from ragdiet.retrieve import rewritten
+from ragdiet.types import (
+    Answer,
+    Attempt,
+    Citation,
+    Context,
+    Generation,
+    Hit,
+    Hits,
+    Outcome,
+    Passage,
+    Prompt,
+    Quote,
+    Turn,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Retriever
+
+DEFAULT_BUDGET = 600
+ANSWER_TOKENS = 300
+_MOST_HITS = 10_000
+_WIDER = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What part of the store a question sees."""
+
+    tenant: str
+    collection: str
+    filter: Mapping[str, Any] | None = None
+    k: int = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ask:
+    """One ask as it goes along."""
+
+    question: str
+    scope: Scope
+    budget: int
+    history: tuple[Turn, ...]
+    ends: float | None
+    max_cost: Decimal | None
+    attempts: list[Attempt] = field(default_factory=list)
+    hits: Sequence[Hit] = ()
+    context: Context | None = None
+    generation: Generation | None = None
+    reason: Reason = "nothing found"
+
+
+class Asker:
+    """Holds the pieces of the question side; every method is one stage, ``ask`` is all of them."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        retriever: Retriever,
+        compressor: Compressor,
+        generators: Sequence[Generator],
+        confidence: Confidence,
+        ledger: Ledger,
+        research: bool = True,
+    ) -> None:
+        if not generators:
+            raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
+        self._vectors = _QuestionVectors(embedder)
+        self._retriever = retriever
+        self._compressor = compressor
+        self._generators = {generator.model: generator for generator in generators}
+        self._confidence = confidence
+        self._ledger = ledger
+        self.plan = Plan(models=tuple(self._generators), research=research)
+
+    def retrieve(self, question: str, scope: Scope) -> Hits:
+        """The best chunks of the scope."""
+        if not 1 <= scope.k <= _MOST_HITS:
+            raise InvalidArgument(f"k is {scope.k}: ask for 1 to {_MOST_HITS:,} hits")
+        question = checked_question(question)
+        return self._search(question, self._vectors(question) if self._retriever.needs_vector else None, scope)
+
+    def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
+        """The passages cut down to ``budget`` tokens of verbatim sentences."""
+        question = checked_question(question)
+        passages = tuple(passages)
+        embedded = any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
+        return self._diet(question, passages, budget, self._vectors(question) if embedded else None)
+
+    def generate(
+        self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
+    ) -> Generation:
+        """One reply of ``model``, by default the first of the chain."""
+        generator = self._generators.get(model or self.plan.models[0])
+        if generator is None:
+            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.plan.models)}")
+        return generator.generate(self._prompt(checked_question(question), context, history))
+
+    def ask(
+        self,
+        question: str,
+        scope: Scope,
+        *,
+        budget: int | None = None,
+        max_cost: Decimal | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
+        """Run the chain. Only an argument that cannot work, and the database, raise."""
+        state = _Ask(
+            question=checked_question(question),
+            scope=scope,
+            budget=DEFAULT_BUDGET if budget is None else budget,
+            history=tuple(history),
+            ends=None if deadline is None else time.monotonic() + deadline,
+            max_cost=max_cost,
+        )
+        while step := self._next(state):
+            began = time.perf_counter()
+            with attempt(len(state.attempts) + 1):
+                made = self._take(step, state)
+            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+        return self._answer(state)
+
+    def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
+        """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
+
+        Least: the first model declines after one token. Expected: it answers at a third of the
+        answer's cap. Most: every model of the chain is asked and fills its cap.
+        """
+        question = checked_question(question)
+        context = self.compress(question, self.retrieve(question, scope), DEFAULT_BUDGET if budget is None else budget)
+
+        def worst(model: str, max_tokens: int) -> Decimal:
+            return self._worst_cost(model, replace(self._prompt(question, context), max_tokens=max_tokens))
+
+        first = self.plan.models[0]
+        return Quote(
+            least=worst(first, 1) if context.kept else Decimal(0),
+            expected=worst(first, ANSWER_TOKENS // 3) if context.kept else Decimal(0),
+            most=sum((worst(model, ANSWER_TOKENS) for model in self.plan.models), Decimal(0)),
+        )
+
+    @staticmethod
+    def _prompt(question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+        return Prompt(
+            system=SYSTEM, question=question, context=context, history=tuple(history), max_tokens=ANSWER_TOKENS
+        )
+
+    def _worst_cost(self, model: str, prompt: Prompt) -> Decimal:
+        generator = self._generators[model]
+        return generator.worst_cost(prompt) if isinstance(generator, Priced) else Decimal(0)
+
+    def _next(self, state: _Ask) -> Step | None:
+        step = next_step(state.attempts, self.plan)
+        if step and state.ends is not None and time.monotonic() >= state.ends:
+            state.reason = "out of time"
+            return Step(kind="safe reply")
+        return step
+
+    def _take(self, step: Step, state: _Ask) -> Attempt:
+        if step.kind == "retrieve":
+            return self._retrieve_step(state, wider=False)
+        if step.kind == "re-search":
+            return self._retrieve_step(state, wider=True)
+        if step.kind == "read":
+            assert step.model is not None
+            return self._read_step(state, step.model)
+        return Attempt(step="safe reply", accepted=True, reason=state.reason)
+
+    def _retrieve_step(self, state: _Ask, *, wider: bool) -> Attempt:
+        name = "re-search" if wider else "retrieve"
+        scope = state.scope
+        words = rewritten(state.question) if wider else state.question
+        try:
+            vector = self._vectors(state.question) if self._retriever.needs_vector else None
+            note = ""
+        except ModelError as error:
+            vector, note = None, f"; keyword search alone, since the embedder failed: {error}"
+        k = min(_MOST_HITS, scope.k * _WIDER) if wider else scope.k
+        hits = self._search(words, vector, replace(scope, k=k))
+        confidence = self._confidence.of_retrieval(state.question, hits)
+        if not hits:
+            return Attempt(step=name, accepted=False, reason=f"no hits{note}", confidence=0.0)
+        state.hits, state.context = hits, None
+        accepted = confidence >= self._confidence.gate
+        return Attempt(
+            step=name,
+            accepted=accepted,
+            reason=f"{len(hits)} hits, confidence {confidence:.2f} {'at or over' if accepted else 'under'} "
+            f"{self._confidence.gate:.2f}{note}",
+            confidence=confidence,
+        )
+
+    def _read_step(self, state: _Ask, model: str) -> Attempt:
+        if state.context is None:
+            state.context = self.compress(state.question, state.hits, state.budget)
+        if state.max_cost is not None:
+            left = state.max_cost - self._ledger.cost_of(current().prompt_id)
+            worst = self._worst_cost(model, self._prompt(state.question, state.context, state.history))
+            if worst > left:
+                state.reason = "over budget"
+                return Attempt(
+                    step="read", model=model, accepted=False, reason=f"could cost ${worst:f}, ${left:f} is left"
+                )
+        try:
+            generation = self.generate(state.question, state.context, model, state.history)
+        except ModelError as error:
+            state.reason = "models failed"
+            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}")
+        state.reason = "not supported"
+        confidence = self._confidence.of_answer(state.question, state.hits, state.context, generation)
+        problem = _refused(generation, state.context)
+        accepted = not problem and confidence >= self._confidence.accept
+        if accepted:
+            state.generation = generation
+        return Attempt(
+            step="read",
+            model=model,
+            accepted=accepted,
+            reason=problem
+            or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}",
+            confidence=0.0 if problem else confidence,
+            cost=generation.cost,
+        )
+
+    def _answer(self, state: _Ask) -> Answer:
+        prompt_id = current().prompt_id
+        outcome: Outcome = "answered"
+        text, cited = "", tuple[Citation, ...]()
+        if state.generation is not None and state.context is not None:
+            text, cited = state.generation.text, citations(state.generation.text, state.context)
+        else:
+            outcome = "failed" if state.reason in ("models failed", "out of time") else "abstained"
+            text, cited = safe_reply(state.reason, state.hits)
+        confidences = [a.confidence for a in state.attempts if a.confidence is not None]
+        answer = Answer(
+            text=text,
+            citations=cited,
+            confidence=confidences[-1] if confidences else 0.0,
+            outcome=outcome,
+            cost=self._ledger.cost_of(prompt_id),
+            attempts=tuple(state.attempts),
+            prompt_id=prompt_id,
+            context=state.context,
+        )
+        self._ledger.finish(answer, tenant=current().tenant)
+        return answer
+
+    def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
+        with metered(self._ledger, stage="retrieve", model="local:postgresql"):
+            return Hits(
+                self._retriever.retrieve(
+                    question,
+                    vector,
+                    k=scope.k,
+                    tenant=scope.tenant,
+                    collection=scope.collection,
+                    filter=scope.filter,
+                )
+            )
+
+    def _diet(
+        self, question: str, passages: tuple[Passage, ...], budget: int, vector: NDArray[np.float32] | None
+    ) -> Context:
+        with metered(self._ledger, stage="compress", model="local:diet"):
+            return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
+
+
+class _QuestionVectors:
+    """The vectors of the latest questions, so that no stage pays for one twice."""
+
+    _SIZE = 256
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, question: str) -> NDArray[np.float32]:
+        with self._lock:
+            if question in self._vectors:
+                self._vectors.move_to_end(question)
+                return self._vectors[question]
+        vector: NDArray[np.float32] = self._embedder.embed([question], kind="query").vectors[0]
+        with self._lock:
+            self._vectors[question] = vector
+            if len(self._vectors) > self._SIZE:
+                self._vectors.popitem(last=False)
+        return vector
+
+
+def _refused(generation: Generation, context: Context) -> str:
+    """Why a reply cannot be an answer, whatever its confidence; empty when it can."""
+    if not generation.text.strip():
+        return f"the model gave no text (stop reason: {generation.stop_reason})"
+    if REFUSAL in generation.text:
+        return "the model did not find the answer in the sources"
+    if not citations(generation.text, context):
+        return "the reply cites none of its sources"
+    return ""

@@ -1,0 +1,14 @@
+from ragdiet.bedrock.client import BedrockClient
+from ragdiet.bedrock.errors import mapped_errors, model_error
+from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
+
+__all__ = [
+    "ESTIMATE_MARGIN",
+    "BedrockClient",
+    "RetryPolicy",
+    "converse_usage",
+    "estimated_tokens",
+    "mapped_errors",
+    "model_error",
+]

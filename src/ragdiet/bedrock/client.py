@@ -1,0 +1,120 @@
+"""One boto3 client a service, made at the first call, for any number of threads."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ragdiet.bedrock.errors import mapped_errors
+from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.errors import BadReply, InvalidArgument
+
+if TYPE_CHECKING:
+    import boto3
+
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
+
+
+class BedrockClient:
+    """Bedrock in one region. Each method is one HTTP request; ``retry`` is for the callers' loops.
+
+    ``endpoint_url`` overrides the region's (boto3 itself reads AWS_ENDPOINT_URL_BEDROCK_RUNTIME too).
+    Timeouts are in seconds. ``max_connections`` should be the number of threads that call at once:
+    boto3 drops and reopens connections beyond it. ``session`` brings credentials of its own.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        *,
+        endpoint_url: str | None = None,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 60.0,
+        max_connections: int = 32,
+        retry: RetryPolicy | None = None,
+        session: boto3.Session | None = None,
+    ) -> None:
+        if not _REGION.fullmatch(region):
+            raise InvalidArgument(f"{region!r} is not the name of an AWS region. Give one such as 'us-east-1'")
+        if endpoint_url is not None and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", endpoint_url):
+            raise InvalidArgument(f"endpoint_url {endpoint_url!r} must be of the form https://host[:port]")
+        if connect_timeout <= 0 or read_timeout <= 0 or max_connections < 1:
+            raise InvalidArgument("timeouts must be above 0 s, and max_connections at least 1")
+        self.region = region
+        self.retry = retry or RetryPolicy()
+        self._endpoint_url = endpoint_url
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._max_connections = max_connections
+        self._session = session
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def service(self, name: str) -> Any:  # Any: the per-service stubs are not a dependency
+        """The boto3 client of a service, such as ``bedrock-runtime``."""
+        client = self._clients.get(name)
+        if client is not None:
+            return client
+        with self._lock:  # a boto3 session is not safe to share while it makes a client
+            if name not in self._clients:
+                with mapped_errors(model=name, region=self.region):
+                    self._clients[name] = self._connect(name)
+            return self._clients[name]
+
+    def invoke(self, model: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """InvokeModel: a model's own JSON request and reply."""
+        runtime = self.service("bedrock-runtime")
+        with mapped_errors(model=model, region=self.region):
+            response = runtime.invoke_model(
+                modelId=model, body=json.dumps(body), contentType="application/json", accept="application/json"
+            )
+            content = response["body"].read()
+        try:
+            reply = json.loads(content)
+        except ValueError as error:
+            raise BadReply(f"{model} sent a reply that is not JSON: {content[:80]!r}", code="InvalidJson") from error
+        if not isinstance(reply, dict):
+            raise BadReply(f"{model} sent JSON that is not an object: {content[:80]!r}", code="InvalidJson")
+        return reply
+
+    def converse(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Converse: one request form for every chat model. ``request`` is boto3's, without modelId."""
+        runtime = self.service("bedrock-runtime")
+        try:
+            with mapped_errors(model=model, region=self.region):
+                reply: Mapping[str, Any] = runtime.converse(modelId=model, **request)
+        except (AttributeError, TypeError, ValueError) as error:
+            # botocore's parser, at a body that is not text or not a JSON object.
+            raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error
+        return reply
+
+    def close(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def _connect(self, name: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        session = self._session or boto3.Session()
+        config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=self._connect_timeout,
+            read_timeout=self._read_timeout,
+            max_pool_connections=self._max_connections,
+        )
+        try:
+            return session.client(
+                name,  # type: ignore[call-overload]  # a plain str: the stubs list each service's literal name
+                region_name=self.region,
+                endpoint_url=self._endpoint_url,
+                config=config,
+            )
+        except ValueError as error:  # what boto3 says to an endpoint, which AWS_ENDPOINT_URL may hold too
+            raise InvalidArgument(f"boto3 makes no client for {name}: {error}. Check the endpoint's URL") from error

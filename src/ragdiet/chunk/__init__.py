@@ -1,0 +1,3 @@
+from ragdiet.chunk.recursive import RecursiveChunker
+
+__all__ = ["RecursiveChunker"]

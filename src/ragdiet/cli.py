@@ -1,0 +1,224 @@
+"""The command line: the same verbs as RAG. Results go to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ragdiet.errors import RagdietError
+
+if TYPE_CHECKING:
+    from ragdiet.ingest import Progress
+    from ragdiet.rag import RAG
+    from ragdiet.types import Answer, IngestReport
+
+
+class _Command(click.Group):
+    """A group whose commands end a ragdiet error as one line on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RagdietError as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from error
+
+
+@click.group(cls=_Command, context_settings={"auto_envvar_prefix": "RAGDIET", "help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ragdiet")
+@click.option("--path", default=".ragdiet", show_default=True, help="Folder of the embedded database.")
+@click.option("--database", help="DSN of another PostgreSQL with pgvector, instead of the embedded one.")
+@click.option("--region", help="AWS region of Bedrock.")
+@click.option("--embedder", default="local:minilm", show_default=True, help="local:minilm or bedrock:MODEL_ID.")
+@click.option("--model", "models", multiple=True, help="local:extractive or bedrock:MODEL_ID; repeat, cheapest first.")
+@click.option("--collection", default="default", show_default=True)
+@click.option("--tenant", default="")
+@click.pass_context
+def main(ctx: click.Context, /, **options: Any) -> None:
+    """Answers from your documents for the least money that keeps the answer right.
+
+    Every option can be set by an environment variable: RAGDIET_DATABASE, RAGDIET_REGION, ...
+    """
+    ctx.obj = options
+
+
+@contextmanager
+def _opened(options: dict[str, Any]) -> Iterator[RAG]:
+    from ragdiet.rag import RAG
+
+    pieces = {name: options[name] for name in ("region", "embedder", "collection", "tenant")}
+    pieces["models"] = options["models"] or ("local:extractive",)
+    database = options["database"]
+    with RAG.connect(database, **pieces) if database else RAG.local(options["path"], **pieces) as rag:
+        yield rag
+
+
+@main.command()
+@click.pass_obj
+def migrate(options: dict[str, Any]) -> None:
+    """Create or upgrade the schema; the only command that does."""
+    with _opened(options) as rag:
+        click.echo(f"schema {rag.migrate()}")
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--sync", is_flag=True, help="Delete documents that the sources no longer have.")
+@click.pass_obj
+def ingest(options: dict[str, Any], sources: tuple[str, ...], sync: bool) -> None:
+    """Put files, folders or globs into the collection. Exit status 3 if any was rejected."""
+    with _opened(options) as rag:
+        report = ingest_with_progress(rag, sources, sync=sync)
+    click.echo(report_line(report))
+    for rejection in report.rejected:
+        click.echo(f"rejected {rejection.uri}: {rejection.error}: {rejection.reason}", err=True)
+    if report.rejected:
+        sys.exit(3)
+
+
+@main.command()
+@click.argument("question")
+@click.option("-k", default=10, show_default=True)
+@click.pass_obj
+def retrieve(options: dict[str, Any], question: str, k: int) -> None:
+    """Show the chunks nearest to a question."""
+    with _opened(options) as rag:
+        for number, hit in enumerate(rag.retrieve(question, k), 1):
+            ranks = f"keyword {hit.keyword_rank or '-'}, dense {hit.dense_rank or '-'}"
+            click.echo(f"{number}. {hit.title or hit.document_id}  score {hit.score:.2f} ({ranks})")
+            click.echo(textwrap.shorten(hit.text, 200), nl=True)
+
+
+@main.command()
+@click.argument("question")
+@click.option("--budget", type=int, help="Tokens of context.")
+@click.option("--max-cost", help="USD for the whole ask.")
+@click.option("--deadline", type=float, help="Seconds after which no further step begins.")
+@click.pass_obj
+def ask(
+    options: dict[str, Any], question: str, budget: int | None, max_cost: str | None, deadline: float | None
+) -> None:
+    """Answer a question, with sources, confidence and price. Exit status 2 if there is no answer."""
+    with _opened(options) as rag:
+        answer = rag.ask(question, budget=budget, max_cost=max_cost, deadline=deadline)
+    click.echo(answer_lines(answer))
+    if answer.outcome != "answered":
+        sys.exit(2)
+
+
+@main.command()
+@click.argument("question")
+@click.option("--budget", type=int, help="Tokens of context.")
+@click.pass_obj
+def quote(options: dict[str, Any], question: str, budget: int | None) -> None:
+    """What asking would cost, before it is spent."""
+    with _opened(options) as rag:
+        quoted = rag.quote(question, budget)
+    click.echo(f"least ${quoted.least:f}   expected ${quoted.expected:f}   most ${quoted.most:f}")
+
+
+@main.command()
+@click.option("--by", type=click.Choice(["stage", "model", "tenant", "tag", "day", "outcome"]), default="stage")
+@click.option("--since", help="A date (2026-11-01), or a number of days such as 7d.")
+@click.pass_obj
+def costs(options: dict[str, Any], by: Any, since: str | None) -> None:
+    """What was spent, and on what."""
+    with _opened(options) as rag:
+        rows = rag.costs(by=by, since=_moment(since) if since else None)
+    cells = [(by, "calls", "asks", "tokens in", "tokens out", "USD")]
+    cells += [
+        (row.key, f"{row.calls:,}", f"{row.asks:,}", f"{row.input_tokens:,}", f"{row.output_tokens:,}", f"{row.cost:f}")
+        for row in rows
+    ]
+    click.echo(_columns(cells))
+
+
+@main.command()
+@click.option("--docs", help="A folder or file of your own, instead of the standard library's documentation.")
+@click.option("--question", "questions", multiple=True, help="Your own question; repeat for more.")
+@click.pass_obj
+def demo(options: dict[str, Any], docs: str | None, questions: tuple[str, ...]) -> None:
+    """The main job, on real text: ingest, ask, and show answers, sources, confidence and price."""
+    from ragdiet.demo import run
+
+    with _opened({**options, "collection": "demo"}) as rag:
+        run(rag, docs, questions)
+
+
+def ingest_with_progress(rag: RAG, source: Any, *, sync: bool = False) -> IngestReport:
+    """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
+    return rag.ingest(source, sync=sync, progress=_live_line() if sys.stderr.isatty() else _plain_lines())
+
+
+def report_line(report: IngestReport) -> str:
+    """An ingest in one line."""
+    return (
+        f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
+        f"{report.deleted:,} deleted, {len(report.rejected):,} rejected; {report.chunks:,} chunks, {report.tokens:,} tokens embedded, "
+        f"{report.seconds:.1f} s, ${report.cost:f}"
+    )
+
+
+def answer_lines(answer: Answer) -> str:
+    """An answer with its numbered sources, confidence, tokens before and after the diet, and price."""
+    lines = [textwrap.fill(answer.text, 100), ""]
+    for citation in answer.citations:
+        lines.append(f"  [{citation.n}] {citation.uri or citation.document_id} ({citation.start}-{citation.end})")
+    lines.append(f"  {answer.outcome}, confidence {answer.confidence:.2f}")
+    if answer.context:
+        lines.append(
+            f"  tokens: {answer.context.tokens_before:,} retrieved, {answer.context.tokens:,} after the diet "
+            f"({answer.context.ratio:.0%})"
+        )
+    lines.append(f"  price ${answer.cost:f}   prompt_id {answer.prompt_id}")
+    return "\n".join(lines)
+
+
+def _live_line() -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        click.echo(f"\r\033[K{_progress_text(progress)}", nl=False, err=True)
+
+    return show
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    last = datetime.min.replace(tzinfo=UTC)
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        if datetime.now(UTC) - last >= timedelta(seconds=5):
+            last = datetime.now(UTC)
+            click.echo(_progress_text(progress), err=True)
+
+    return show
+
+
+def _progress_text(progress: Progress) -> str:
+    return (
+        f"{progress.seen:,} documents read, {progress.added + progress.updated:,} written, "
+        f"{progress.unchanged:,} unchanged, {progress.rejected:,} rejected, {progress.chunks:,} chunks"
+    )
+
+
+def _moment(since: str) -> datetime:
+    try:
+        if since.endswith("d"):
+            return datetime.now(UTC) - timedelta(days=float(since[:-1]))
+        return datetime.fromisoformat(since).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{since!r} is neither a date (2026-11-01) nor days (7d)") from error
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )

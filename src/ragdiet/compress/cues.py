@@ -1,0 +1,95 @@
+"""What the wording tells: the kind of answer a question asks for, and the names a sentence brings in.
+
+English question words only; for other languages the cues are silent and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUESTION_WORDS = frozenset(
+    "who whom whose what which when where why how do does did were has have had can could should would please".split()
+)
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
+    r"[mb]illions?|half|thirds?|quarters?|percent)\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December|"
+    r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[Cc]entur(?:y|ies)|1\d{3}s?|20\d\ds?|\d+(?:st|nd|rd|th)|\d\d?:\d\d|"
+    r"(?:\d+|one|two|three|four|five|six|seven|ten) (?:second|minute|hour|day|week|month|year)s?)\b"
+)
+_NAME = re.compile(r"(?<=[\w,;:'’)-] )[\"“'‘(]?[A-ZÀ-Þ][\w'’.-]+|\A[A-Z][\w'’.-]+ [A-Z]\w+")
+_PLACE = re.compile(r"\b(?:in|at|near|from|of|to|on|[Cc]ity|[Ii]sland|[Rr]iver)\s+(?:the\s+)?[A-Z]\w+")
+
+_ASKED = (
+    (
+        _NUMBER,
+        re.compile(
+            r"\bhow (?:many|much|long|old|far|tall|high|big|large|often|fast|deep|wide|heavy)\b"
+            r"|\b(?:what|which)\b.*\b(?:percent|percentage|number|population|amount|age|price|cost|fee|rate|salary|"
+            r"limit|distance|height|length|size|speed|temperature|weight)\b"
+        ),
+    ),
+    (
+        _DATE,
+        re.compile(r"\bwhen\b|\b(?:what|which)\b.*\b(?:year|date|day|month|century|decade|time|deadline)\b"),
+    ),
+    (_NAME, re.compile(r"\b(?:who|whose|whom)\b")),
+    (
+        _PLACE,
+        re.compile(
+            r"\bwhere\b|\b(?:what|which) (?:city|country|state|place|town|region|county|continent|island|river)\b"
+        ),
+    ),
+)
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+def subject(question: str) -> str:
+    """The question without the words that only shape it. "WHO" among small letters is a name and stays.
+
+    >>> subject("What did the WHO recommend?")
+    'the WHO recommend'
+    """
+    return " ".join(
+        word
+        for word in re.findall(r"\w+", question)
+        if word.lower() not in _QUESTION_WORDS or (len(word) > 1 and word.isupper() and not question.isupper())
+    )
+
+
+def answer_patterns(question: str) -> list[re.Pattern[str]]:
+    """Find what answers look like: a number, date, name or place; none where the wording does not say.
+
+    >>> [pattern.search("It is 30 days.").group() for pattern in answer_patterns("How long is the notice period?")]
+    ['3']
+    """
+    lowered = question.lower()
+    return [pattern for pattern, asked in _ASKED if asked.search(lowered)]
+
+
+def names(sentence: str) -> list[str]:
+    """Runs of capitalised words, but a lone first word, which any sentence has; four characters or more.
+
+    >>> names("The bridge was built by Ada Lovell in Northam.")
+    ['Ada Lovell', 'Northam']
+    """
+    found: list[tuple[int, int]] = []
+    for word in _WORD.finditer(sentence):
+        if not word.group()[0].isupper():
+            continue
+        if found and sentence[found[-1][1] : word.start()] == " ":
+            found[-1] = (found[-1][0], word.end())
+        else:
+            found.append((word.start(), word.end()))
+    first = _WORD.search(sentence)
+    return [
+        sentence[start:end] for start, end in found if end - start > 3 and not (first and (start, end) == first.span())
+    ]
+
+
+def plain_words(text: str) -> str:
+    """Words in lower case with a blank before, between and after, so that ``in`` finds whole words."""
+    return f" {' '.join(_WORD.findall(text.lower()))} "

@@ -1,0 +1,187 @@
+"""The prompt diet: of all passages the sentences that bear most on the question, whole and verbatim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ragdiet.analysis import analyzer
+from ragdiet.compress.layout import Layout, Page
+from ragdiet.compress.passages import Part, read_passages
+from ragdiet.compress.relevance import relevance
+from ragdiet.errors import BudgetTooSmall, InvalidArgument, InvalidQuestion
+from ragdiet.tokens import default_counter
+from ragdiet.types import Context, Sentence, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ragdiet.protocols import TokenCounter
+    from ragdiet.types import Passage
+
+# After so many sentences in a row that do not fit, the rest would only be crumbs: without a limit the
+# last 1 to 3% of a budget went to them and not one more answer was kept.
+_PATIENCE = 16
+
+
+class SentenceDiet:
+    """Keeps the best whole sentences within a token budget. Fits ``protocols.Compressor``.
+
+    ``counter`` is whose tokens the budget is in, cl100k by default. ``language`` is the stemmer's.
+    """
+
+    def __init__(self, *, counter: TokenCounter | None = None, language: str = "english") -> None:
+        self._counter = counter or default_counter()
+        self._analyzer = analyzer(language)
+
+    def compress(
+        self,
+        question: str,
+        passages: Iterable[Passage],
+        *,
+        budget: int = 600,
+        question_vector: NDArray[np.float32] | None = None,
+    ) -> Context:
+        """At most ``budget`` tokens of the passages; all of them, whole, where they fit.
+
+        ``question_vector``, float32, (dimensions,), makes the hits' sentence vectors count; without it
+        words decide, and the hits' own ``dense_score``. Every kept sentence is a slice of its passage.
+        Sentences that repeat another but for white space are the first to go.
+
+        Raises BudgetTooSmall when the best sentence with its block's header does not fit,
+        InvalidQuestion for a blank question, InvalidArgument for a budget below 1, for what is no
+        passage and for NaN in vectors, DimensionMismatch for vectors of another length than the question's.
+        """
+        if not isinstance(question, str) or not question.strip():
+            raise InvalidQuestion("the question is empty: ask something")
+        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+            raise InvalidArgument(f"budget must be a whole number of tokens, 1 or more, not {budget!r}")
+        parts = read_passages(passages, question_vector)
+        if not parts:
+            return Context(text="", tokens=0, tokens_before=0, kept=(), dropped=())
+
+        scores = relevance(question, parts, self._analyzer)
+        ranking: list[int] = np.argsort(-scores, kind="stable").tolist()
+        layout = Layout(parts, ranking)
+        page = layout.write(ranking)
+        tokens = tokens_before = self._counter.count(page.text)
+        if tokens > budget:
+            page, tokens = self._fit(layout, ranking, budget)
+        return _context(parts, layout, page, scores.tolist(), ranking, tokens, tokens_before)
+
+    def _fit(self, layout: Layout, ranking: Sequence[int], budget: int) -> tuple[Page, int]:
+        """The best sentences that fit together, and the count of their page."""
+        best = layout.write(ranking[:1])
+        smallest = self._counter.count(best.text)
+        if smallest > budget:
+            raise BudgetTooSmall(
+                f"the best sentence takes {smallest} tokens with its header, the budget is {budget}: "
+                f"give budget={smallest} or more",
+                budget=budget,
+                smallest=smallest,
+            )
+        chosen = self._choose(layout, ranking, budget)
+        while len(chosen) > 1:
+            page = layout.write(sentence for sentence, _ in chosen)
+            tokens = self._counter.count(page.text)
+            if tokens <= budget:
+                return page, tokens
+            _give_up(chosen, tokens - budget)
+        return best, smallest
+
+    def _choose(self, layout: Layout, ranking: Sequence[int], budget: int) -> list[tuple[int, int]]:
+        """Sentences and their costs, best first, skipping what does not fit or repeats.
+
+        A block's first sentence pays for its header. Counts of pieces are only near the count of the
+        text they make, which is made afterwards.
+        """
+        chosen: list[tuple[int, int]] = []
+        opened: set[int] = set()
+        seen: set[str] = set()
+        left, misses = budget, 0
+        for sentence in ranking:
+            words = " ".join(layout.sentence(sentence).split())
+            if words in seen:
+                continue
+            owner = layout.owner(sentence)
+            # One by one: below some hundred texts the threads of a batch cost more than they save.
+            cost = self._counter.count(layout.sentence(sentence))
+            if owner not in opened:
+                cost += self._counter.count(layout.header(owner))
+            if cost > left and chosen:
+                misses += 1
+                if misses == _PATIENCE:
+                    break
+                continue
+            chosen.append((sentence, cost))
+            opened.add(owner)
+            seen.add(words)
+            left -= cost
+            misses = 0
+        return chosen
+
+
+def compress(
+    question: str,
+    passages: Iterable[Passage],
+    budget: int = 600,
+    *,
+    counter: TokenCounter | None = None,
+    question_vector: NDArray[np.float32] | None = None,
+) -> Context:
+    """``SentenceDiet.compress`` in one call: at most ``budget`` tokens of whole sentences."""
+    return SentenceDiet(counter=counter).compress(question, passages, budget=budget, question_vector=question_vector)
+
+
+def _give_up(chosen: list[tuple[int, int]], excess: int) -> None:
+    """Drop the lowest, one at least and never the best, until ``excess`` tokens should be gone."""
+    while len(chosen) > 1:
+        excess -= chosen.pop()[1]
+        if excess <= 0:
+            return
+
+
+def _context(
+    parts: Sequence[Part],
+    layout: Layout,
+    page: Page,
+    scores: Sequence[float],
+    ranking: Sequence[int],
+    tokens: int,
+    tokens_before: int,
+) -> Context:
+    """``kept`` in the order of the text, ``dropped`` best first."""
+
+    def sentence(index: int) -> Sentence:
+        part = parts[layout.owner(index)]
+        start, end = layout.span(index)
+        return Sentence(
+            document_id=part.document_id,
+            chunk_id=part.chunk_id,
+            text=part.text[start:end],
+            start=part.offset + start,
+            end=part.offset + end,
+            score=scores[index],
+            source=page.numbers[layout.owner(index)] if index in kept else 0,
+        )
+
+    kept = set(page.sentences)
+    return Context(
+        text=page.text,
+        tokens=tokens,
+        tokens_before=tokens_before,
+        kept=tuple(map(sentence, page.sentences)),
+        dropped=tuple(sentence(index) for index in ranking if index not in kept),
+        sources=tuple(
+            Source(
+                n=number,
+                document_id=parts[owner].document_id,
+                chunk_id=parts[owner].chunk_id,
+                title=parts[owner].title or None,
+                uri=parts[owner].uri,
+            )
+            for owner, number in page.numbers.items()
+        ),
+    )

@@ -1,0 +1,141 @@
+"""How much each sentence bears on the question.
+
+score = bm25(sentence and title) + bm25(passage) + cos(sentence) + cos(passage), each as a share of the
+best one at hand, + 0.4 where the sentence holds the kind of thing asked for, + 0.6 in a passage whose
+title the two best sentences name, + 0.15 where it holds a name they bring in from another document.
+The last two find the second half of a question that takes two documents.
+
+The weights are measured; ``python -m benchmarks.diet --ablate`` prints what the last three are worth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragdiet.analysis import Analyzer
+from ragdiet.bm25 import idf, weight
+from ragdiet.compress.cues import answer_patterns, names, plain_words, subject
+from ragdiet.compress.passages import Part
+
+ANSWER_KIND = 0.4
+NAMED_TITLE = 0.6
+SHARED_NAME = 0.15
+_LEADING_SENTENCES = 2
+_IN_BRACKETS = re.compile(r"\([^()]*\)")
+
+
+def relevance(question: str, parts: Sequence[Part], analyzer: Analyzer) -> NDArray[np.float64]:
+    """Scores of all sentences of all parts in order, float64, (sentences,), each 0 or more.
+
+    They compare within a call only. Without any cosine the words alone decide.
+    """
+    owner = np.repeat(np.arange(len(parts)), [len(part.spans) for part in parts])
+    sentences = [part.sentence(index) for part in parts for index in range(len(part.spans))]
+
+    by_word, by_word_whole = _keyword_shares(question, parts, sentences, owner, analyzer)
+    scores = by_word + by_word_whole[owner] + _cosine_shares(parts, owner, by_word, by_word_whole)
+    if patterns := answer_patterns(question):
+        scores += ANSWER_KIND * np.array([any(pattern.search(one) for pattern in patterns) for one in sentences])
+    return scores + _second_hop(question, parts, sentences, owner, scores)
+
+
+def _keyword_shares(
+    question: str,
+    parts: Sequence[Part],
+    sentences: Sequence[str],
+    owner: NDArray[np.intp],
+    analyzer: Analyzer,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """BM25 as a share of the best one: of each sentence with its title, and of each part.
+
+    A part's is counted among the parts at hand where sentence vectors tell what is meant, else it is
+    the retriever's, counted in the corpus, if every hit brings it: measured, each is better there.
+    """
+    wanted = set(analyzer.terms(subject(question)) or analyzer.terms(question))
+    title_terms = {title: analyzer.terms(title) for title in {part.title for part in parts}}
+    wholes = [list(title_terms[part.title]) for part in parts]
+    texts: list[list[str]] = []
+    for index, sentence in zip(owner.tolist(), sentences, strict=True):
+        terms = analyzer.terms(sentence)
+        wholes[index] += terms
+        texts.append(terms + title_terms[parts[index].title])
+    frequency = Counter(term for terms in texts for term in wanted.intersection(terms))
+    importance = {term: idf(frequency[term], len(texts)) for term in frequency}
+    in_corpus = np.array([np.nan if part.keyword_score is None else part.keyword_score for part in parts])
+    if not in_corpus.max() > 0 or any(part.cosines is not None for part in parts):
+        in_corpus = _bm25(wholes, importance)
+    return _share(_bm25(texts, importance)), _share(in_corpus)
+
+
+def _bm25(texts: Sequence[Sequence[str]], importance: Mapping[str, float]) -> NDArray[np.float64]:
+    average = sum(map(len, texts)) / len(texts) or 1.0
+    scores = np.zeros(len(texts))
+    for index, terms in enumerate(texts):
+        for term, count in Counter(filter(importance.__contains__, terms)).items():
+            scores[index] += importance[term] * weight(count, len(terms), average)
+    return scores
+
+
+def _share(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.fmax(scores, 0.0)  # not a number, and below 0, count as 0
+    best = known.max()
+    return known / best if best > 0 else known
+
+
+def _cosine_shares(
+    parts: Sequence[Part],
+    owner: NDArray[np.intp],
+    by_word: NDArray[np.float64],
+    by_word_whole: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Cosine of the sentence and of its part, each as a share of the best one, summed.
+
+    What is not known of a sentence is taken from its part, what is not known of either from the words,
+    so that passages without vectors compete with those that have them. Where no cosine is known all are 0.
+    """
+    whole = np.array([np.nan if part.cosine is None else part.cosine for part in parts])
+    if np.isnan(whole).all():
+        return np.zeros_like(by_word)
+    each = np.concatenate(
+        [np.full(len(part.spans), np.nan) if part.cosines is None else part.cosines for part in parts]
+    )
+    whole_share = np.where(np.isnan(whole), by_word_whole, _share(whole))
+    guess = np.where(np.isnan(whole)[owner], by_word, whole_share[owner])
+    return whole_share[owner] + np.where(np.isnan(each), guess, _share(each))
+
+
+def _second_hop(
+    question: str,
+    parts: Sequence[Part],
+    sentences: Sequence[str],
+    owner: NDArray[np.intp],
+    scores: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What the two best sentences so far lead on to."""
+    leading = np.argsort(-scores, kind="stable")[:_LEADING_SENTENCES].tolist()
+    said = plain_words(" ".join(sentences[index] for index in leading))
+    named = {title for title in {part.title for part in parts} if _is_named(title, said)}
+    bonus = NAMED_TITLE * np.array([part.title in named for part in parts], dtype=np.float64)[owner]
+
+    asked = plain_words(question)
+    shared = np.zeros(len(sentences), dtype=bool)
+    for lead in leading:
+        brought = {name: words for name in names(sentences[lead]) if (words := plain_words(name)) not in asked}
+        home = parts[owner[lead]].document
+        for name, words in brought.items():
+            elsewhere = [part.document != home and name in part.text for part in parts]
+            for index in np.flatnonzero(np.array(elsewhere)[owner]).tolist():
+                # The plain words tell "Rome" from the start of "Romeo"; most sentences hold neither.
+                shared[index] |= name in sentences[index] and words in plain_words(sentences[index])
+    return bonus + SHARED_NAME * shared
+
+
+def _is_named(title: str, said: str) -> bool:
+    """Whether the text says the title, what stands in brackets aside: "Mercury (planet)" is "Mercury"."""
+    words = plain_words(_IN_BRACKETS.sub("", title))
+    return len(words) > 5 and words in said

@@ -1,0 +1,3 @@
+from ragdiet.confidence.logistic import LogisticConfidence
+
+__all__ = ["LogisticConfidence"]

@@ -1,0 +1,253 @@
+"""Every error ragdiet raises.
+
+::
+
+    RagdietError
+    ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
+    │   ├── InvalidQuestion        empty, too long, or not text
+    │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
+    │   └── DimensionMismatch      a vector's length is not that of its embedding space
+    ├── MissingExtra               an optional dependency is not installed (also an ImportError)
+    ├── VocabularyUnavailable      no token vocabulary on this machine and none could be fetched
+    ├── SourceError                a document's source; `.uri` names it
+    │   ├── SourceNotFound
+    │   ├── SourceUnreadable       permission, vanished while being read, a link that loops
+    │   ├── UnsupportedFormat      binary content, or a format with no loader
+    │   ├── BadEncoding            not the text it claims to be
+    │   ├── BrokenFile             the parser of its format gives up on it
+    │   ├── EmptyDocument          nothing to index
+    │   └── EmptySource            `sync=True` from a source that holds nothing at all
+    ├── StoreError                 the database
+    │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
+    │   ├── SchemaMissing          never migrated
+    │   ├── SchemaOutdated         migrated by an older ragdiet
+    │   ├── SchemaTooNew           migrated by a newer ragdiet
+    │   ├── SpaceMissing           no table for this embedder's vectors yet
+    │   ├── SpaceMismatch          the space was made by another model or with other dimensions
+    │   └── EmbeddedServerError    the embedded PostgreSQL
+    │       ├── DataDirectoryInvalid
+    │       └── ServerStartTimeout
+    ├── ModelError                 a model call; `.code` is the provider's own, `.retryable`, `.may_be_billed`
+    │   ├── ModelInputError        the request is at fault (validation, context window, guardrail)
+    │   ├── AccessDenied           credentials, permissions, or a model without access
+    │   ├── Throttled
+    │   ├── ModelTimeout
+    │   ├── ModelUnavailable       the service failed or cannot be reached
+    │   └── BadReply               a reply that cannot be used: cut off, malformed, NaN, wrong count
+    ├── UnknownModel               no provider or model of that exact name
+    ├── UnknownPrice               no price row for that exact model and region
+    └── BudgetExceeded             the next call would cost more than is left
+
+``category`` puts each into one of the classes an operator counts by: ``input``, ``retrieval``,
+``inference``, ``store``, ``setup``, ``money``.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+
+class RagdietError(Exception):
+    """Base of every ragdiet error. The message says what to do next."""
+
+    category: ClassVar[str] = "setup"
+
+
+class InvalidArgument(RagdietError, ValueError):
+    """A value given to a call cannot work."""
+
+    category = "input"
+
+
+class InvalidQuestion(InvalidArgument):
+    """A question that is empty, too long, or holds no text."""
+
+
+class BudgetTooSmall(InvalidArgument):
+    """Not even the best sentence fits the token budget; ``smallest`` is the least that would."""
+
+    def __init__(self, message: str, *, budget: int, smallest: int) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.smallest = smallest
+
+
+class DimensionMismatch(InvalidArgument):
+    """A vector whose length is not that of its embedding space."""
+
+    def __init__(self, message: str, *, expected: int, actual: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class MissingExtra(RagdietError, ImportError):
+    """An optional dependency is not installed; the message holds the exact command."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}. Install it with: pip install 'ragdiet[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class VocabularyUnavailable(RagdietError):
+    """No token vocabulary on this machine, and it could not be downloaded."""
+
+
+class SourceError(RagdietError):
+    """A document's source; ``uri`` names it."""
+
+    category = "input"
+
+    def __init__(self, message: str, *, uri: str | None = None) -> None:
+        super().__init__(message)
+        self.uri = uri
+
+
+class SourceNotFound(SourceError):
+    """The path, or every match of the glob, does not exist."""
+
+
+class SourceUnreadable(SourceError):
+    """Permission denied, vanished while being read, or a link that loops."""
+
+
+class UnsupportedFormat(SourceError):
+    """Binary content, or a format without a loader."""
+
+
+class BadEncoding(SourceError):
+    """The bytes are not text in the encoding they claim."""
+
+
+class BrokenFile(SourceError):
+    """The parser of the file's format gave up on it."""
+
+
+class EmptyDocument(SourceError):
+    """Nothing to index in the document."""
+
+
+class EmptySource(SourceError):
+    """``sync=True`` from a source that holds nothing: refused, since it would delete everything."""
+
+
+class StoreError(RagdietError):
+    """The database refused or failed."""
+
+    category = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or the connection was lost in mid-call."""
+
+
+class SchemaMissing(StoreError):
+    """The database was never migrated."""
+
+
+class SchemaOutdated(StoreError):
+    """The database was migrated by an older ragdiet."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was migrated by a newer ragdiet."""
+
+
+class SpaceMissing(StoreError):
+    """The database has no table for this embedder's vectors yet."""
+
+
+class SpaceMismatch(StoreError):
+    """The embedding space was made by another model, or with other dimensions."""
+
+
+class EmbeddedServerError(StoreError):
+    """The embedded PostgreSQL cannot be used."""
+
+
+class DataDirectoryInvalid(EmbeddedServerError):
+    """The folder is not a PostgreSQL data directory this server can open."""
+
+
+class ServerStartTimeout(EmbeddedServerError):
+    """The embedded PostgreSQL did not accept connections in time."""
+
+
+class ModelError(RagdietError):
+    """A model call failed. ``code`` is the provider's own error code, ``retry_after`` the seconds it
+    asked to wait; ``may_be_billed`` is true where the provider may charge the failed try all the same.
+    """
+
+    category = "inference"
+    may_be_billed: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        retryable: bool = False,
+        retry_after: float | None = None,
+        may_be_billed: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+        self.retry_after = retry_after
+        if may_be_billed is not None:
+            self.may_be_billed = may_be_billed
+
+
+class ModelInputError(ModelError):
+    """The request is at fault: validation, context window, an input guardrail."""
+
+    category = "input"
+
+
+class AccessDenied(ModelError):
+    """Credentials are missing or expired, or the account has no access to the model."""
+
+    category = "setup"
+
+
+class Throttled(ModelError):
+    """The account's quota is used up for the moment."""
+
+
+class ModelTimeout(ModelError):
+    """The model did not reply in time; the try may still be billed."""
+
+    may_be_billed = True
+
+
+class ModelUnavailable(ModelError):
+    """The service failed, or cannot be reached."""
+
+
+class BadReply(ModelError):
+    """A reply that cannot be used: cut off, malformed, NaN, or of the wrong count."""
+
+    may_be_billed = True
+
+
+class UnknownModel(RagdietError, LookupError):
+    """No provider or model of exactly that name."""
+
+
+class UnknownPrice(RagdietError, LookupError):
+    """No price row for exactly that model and region. Unknown is not zero."""
+
+    category = "money"
+
+
+class BudgetExceeded(RagdietError):
+    """The next call would cost more than is left."""
+
+    category = "money"
+
+    def __init__(self, message: str, *, limit: Decimal, needed: Decimal) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.needed = needed

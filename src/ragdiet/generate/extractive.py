@@ -1,0 +1,44 @@
+"""The reader that costs nothing: it answers with the best sentences of the context, cited."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ragdiet.types import Generation, Sentence, Usage
+
+if TYPE_CHECKING:
+    from ragdiet.types import Prompt
+
+# A second sentence is quoted only when it scores nearly as well as the best.
+_NEAR_BEST = 0.9
+
+
+class ExtractiveReader:
+    """Quotes the context's best sentence, and up to ``sentences`` that score nearly as well."""
+
+    model = "local:extractive"
+
+    def __init__(self, *, sentences: int = 2) -> None:
+        self._sentences = sentences
+
+    def generate(self, prompt: Prompt) -> Generation:
+        """The reply is empty when the context is."""
+        began = time.perf_counter()
+        ranked = sorted(prompt.context.kept, key=lambda sentence: -sentence.score)[: self._sentences]
+        chosen = {id(sentence) for sentence in ranked if sentence.score >= _NEAR_BEST * ranked[0].score}
+        quoted = [sentence for sentence in prompt.context.kept if id(sentence) in chosen]
+        return Generation(
+            text=" ".join(map(_quote, quoted)),
+            model=self.model,
+            served=self.model,
+            usage=Usage(),
+            stop_reason="end_turn",
+            cost=Decimal(0),
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _quote(sentence: Sentence) -> str:
+    return f"{' '.join(sentence.text.split())} [{sentence.source}]"

@@ -1,0 +1,136 @@
+"""What a custom piece must offer. Plain objects fit: nothing is subclassed or registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import psycopg
+    from numpy.typing import NDArray
+
+    from ragdiet.types import (
+        Chunk,
+        Context,
+        Document,
+        Embedding,
+        EmbedKind,
+        Generation,
+        Hit,
+        Passage,
+        Prompt,
+        Space,
+        Span,
+    )
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """Counts tokens. The count of a text must not depend on earlier calls."""
+
+    name: str
+
+    def count(self, text: str) -> int: ...
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]: ...
+
+
+@runtime_checkable
+class Chunker(Protocol):
+    """Cuts a document into chunks that are slices of it. ``version`` changes when its output would."""
+
+    version: str
+
+    def chunk(self, document: Document) -> Sequence[Chunk]: ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into unit vectors. ``kind`` is required: some models embed questions differently."""
+
+    space: Space
+
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding: ...
+
+
+@runtime_checkable
+class SentenceEmbedder(Embedder, Protocol):
+    """An embedder that also gives sentence vectors from the pass over the whole text."""
+
+    def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding: ...
+
+
+@runtime_checkable
+class Database(Protocol):
+    """Gives transactions: committed at the end of the block, rolled back by an exception."""
+
+    def transaction(self) -> AbstractContextManager[psycopg.Connection]: ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Finds the ``k`` chunks nearest to a question. ``vector`` is float32, (dimensions,), unit length;
+    it is None when ``needs_vector`` is false, or when the embedder failed."""
+
+    @property
+    def needs_vector(self) -> bool: ...
+
+    def retrieve(
+        self,
+        question: str,
+        vector: NDArray[np.float32] | None,
+        *,
+        k: int,
+        tenant: str = "",
+        collection: str = "default",
+        filter: Mapping[str, Any] | None = None,
+    ) -> Sequence[Hit]: ...
+
+
+@runtime_checkable
+class Compressor(Protocol):
+    """Cuts passages down to ``budget`` tokens of verbatim sentences."""
+
+    def compress(
+        self,
+        question: str,
+        passages: Iterable[Passage],
+        *,
+        budget: int,
+        question_vector: NDArray[np.float32] | None = None,
+    ) -> Context: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Answers a prompt from its context, citing blocks as ``[n]``. ``model`` is the exact id asked for."""
+
+    model: str
+
+    def generate(self, prompt: Prompt) -> Generation: ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A generator that can say, in USD, the most that a prompt may cost."""
+
+    def worst_cost(self, prompt: Prompt) -> Decimal: ...
+
+
+@runtime_checkable
+class Confidence(Protocol):
+    """Estimates the chance that a question is answered right, in [0, 1].
+
+    ``gate`` and ``accept`` are the thresholds of the two gates: below ``gate`` no model is asked,
+    below ``accept`` an answer is not given.
+    """
+
+    gate: float
+    accept: float
+
+    def of_retrieval(self, question: str, hits: Sequence[Hit]) -> float: ...
+
+    def of_answer(self, question: str, hits: Sequence[Hit], context: Context, generation: Generation) -> float: ...

@@ -1,0 +1,403 @@
+"""RAG: the door most programs use. Each method is one stage; ``ask`` is all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
+from ragdiet.analysis import analyzer
+from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.chunk import RecursiveChunker
+from ragdiet.compress import SentenceDiet
+from ragdiet.confidence import LogisticConfidence
+from ragdiet.errors import InvalidArgument, UnknownModel
+from ragdiet.generate import ExtractiveReader
+from ragdiet.ingest import Ingestor
+from ragdiet.observe import Trace, checked_id, new_id, tracing
+from ragdiet.retrieve import HybridRetriever
+from ragdiet.store import Database, check_schema, migrate
+from ragdiet.stream import AnswerStream
+from ragdiet.types import Turn
+
+if TYPE_CHECKING:
+    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.ingest import Progress, Source
+    from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
+    from ragdiet.store.embedded import EmbeddedServer
+    from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
+
+DEFAULT_COLLECTION = "default"
+
+
+class RAG:
+    """Documents in one database, and answers from them.
+
+    Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``collection``
+    and ``tenant`` are those of calls that name none.
+    """
+
+    def __init__(
+        self,
+        store: Database,
+        *,
+        embedder: Embedder,
+        models: Sequence[Generator] = (),
+        chunker: Chunker | None = None,
+        retriever: Retriever | None = None,
+        compressor: Compressor | None = None,
+        confidence: Confidence | None = None,
+        ledger: Ledger | None = None,
+        research: bool = True,
+        collection: str = DEFAULT_COLLECTION,
+        tenant: str = "",
+    ) -> None:
+        self.store = store
+        self.embedder = embedder
+        self.space = embedder.space
+        self.collection = _checked_name(collection, "collection")
+        self.tenant = tenant
+        self.ledger = ledger or PostgresLedger(store)
+        self._server: EmbeddedServer | None = None
+        self._schema_checked = False
+        embedder = accounted_embedder(embedder, self.ledger)
+        self._ingestor = Ingestor(store, chunker or RecursiveChunker(), embedder, analyzer())
+        self._asker = Asker(
+            embedder=embedder,
+            retriever=retriever or HybridRetriever(store, self.space),
+            compressor=compressor or SentenceDiet(),
+            generators=[accounted_generator(model, self.ledger) for model in models or (ExtractiveReader(),)],
+            confidence=confidence or LogisticConfidence.default(),
+            ledger=self.ledger,
+            research=research,
+        )
+
+    @classmethod
+    def local(
+        cls,
+        path: str | os.PathLike[str] = ".ragdiet",
+        *,
+        bin_dir: str | os.PathLike[str] | None = None,
+        region: str | None = None,
+        embedder: str | Embedder = "local:minilm",
+        models: Sequence[str | Generator] = ("local:extractive",),
+        prices: PriceBook | None = None,
+        **pieces: Any,
+    ) -> Self:
+        """An embedded PostgreSQL in the folder ``path``, MiniLM on the CPU, the extractive reader.
+
+        Any number of processes may open the same folder; the last one to close stops the server.
+        ``bin_dir`` names the programs of another PostgreSQL (15 or later, with pgvector). The other
+        arguments are those of ``connect``. The schema is made when it is missing.
+        """
+        from ragdiet.store.embedded import EmbeddedServer
+
+        server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
+        try:
+            rag = cls._open(server.dsn, _Named(region, prices), embedder, models, pieces)
+            rag._server = server
+            rag.migrate()
+        except BaseException:
+            server.close()
+            raise
+        return rag
+
+    @classmethod
+    def connect(
+        cls,
+        dsn: str,
+        *,
+        region: str | None = None,
+        embedder: str | Embedder = "local:minilm",
+        models: Sequence[str | Generator] = ("local:extractive",),
+        prices: PriceBook | None = None,
+        **pieces: Any,
+    ) -> Self:
+        """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
+
+        Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``. Raises
+        UnknownModel, UnknownPrice, StoreUnavailable. Changes no schema: call ``migrate`` once, as a
+        role that may.
+        """
+        return cls._open(dsn, _Named(region, prices), embedder, models, pieces)
+
+    @classmethod
+    def _open(
+        cls,
+        dsn: str,
+        named: _Named,
+        embedder: str | Embedder,
+        models: Sequence[str | Generator],
+        pieces: dict[str, Any],
+    ) -> Self:
+        store = Database(dsn)
+        try:
+            ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            return cls(
+                store,
+                embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
+                models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
+                ledger=ledger,
+                **pieces,
+            )
+        except BaseException:
+            store.close()
+            raise
+
+    def migrate(self) -> str:
+        """Create or upgrade the schema, with tables for this embedder's vectors; returns its version.
+
+        The only step that runs DDL. Safe to call again, and from several processes at once.
+        """
+        version = migrate(self.store.dsn, self.space)
+        self.store.forget_connections()
+        self._schema_checked = True
+        return version
+
+    def ingest(
+        self,
+        source: Source,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+        sync: bool = False,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Files, folders, globs or Documents into the collection; what is unchanged is skipped.
+
+        ``sync`` then deletes what the source no longer has; a source with nothing in it is refused.
+        What cannot be read is in ``report.rejected`` with its reason. ``progress`` is called after
+        each batch.
+        """
+        self._check_schema()
+        trace = self._trace(tenant, tags, None)
+        with tracing(trace):
+            report = self._ingestor.ingest(
+                source,
+                collection=_checked_name(collection or self.collection, "collection"),
+                tenant=trace.tenant,
+                sync=sync,
+                progress=progress,
+            )
+            return replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+
+    def retrieve(
+        self,
+        question: str,
+        k: int = 10,
+        filter: Mapping[str, Any] | None = None,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+    ) -> Hits:
+        """The ``k`` best chunks by BM25 and vectors. ``filter``: metadata that a chunk must have."""
+        self._check_schema()
+        trace = self._trace(tenant, None, None)
+        with tracing(trace):
+            return self._asker.retrieve(question, self._scope(trace, collection, filter, k))
+
+    def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+        """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
+        self._check_schema()
+        with tracing(self._trace(None, None, None)):
+            return self._asker.compress(question, passages, budget)
+
+    def generate(self, question: str, context: Context, model: str | None = None) -> Generation:
+        """One reply of ``model`` (an id, as in the chain; by default its first) from a context."""
+        self._check_schema()
+        with tracing(self._trace(None, None, None)):
+            return self._asker.generate(question, context, model)
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        budget: int | None = ...,
+        max_cost: Decimal | str | None = ...,
+        deadline: float | None = ...,
+        history: Sequence[Turn | tuple[str, str]] = ...,
+        tags: Mapping[str, str] | None = ...,
+        stream: Literal[False] = ...,
+        *,
+        filter: Mapping[str, Any] | None = ...,
+        k: int = ...,
+        collection: str | None = ...,
+        tenant: str | None = ...,
+        prompt_id: str | None = ...,
+    ) -> Answer: ...
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        budget: int | None = ...,
+        max_cost: Decimal | str | None = ...,
+        deadline: float | None = ...,
+        history: Sequence[Turn | tuple[str, str]] = ...,
+        tags: Mapping[str, str] | None = ...,
+        *,
+        stream: Literal[True],
+        filter: Mapping[str, Any] | None = ...,
+        k: int = ...,
+        collection: str | None = ...,
+        tenant: str | None = ...,
+        prompt_id: str | None = ...,
+    ) -> AnswerStream: ...
+
+    def ask(
+        self,
+        question: str,
+        budget: int | None = None,
+        max_cost: Decimal | str | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn | tuple[str, str]] = (),
+        tags: Mapping[str, str] | None = None,
+        stream: bool = False,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        k: int = 10,
+        collection: str | None = None,
+        tenant: str | None = None,
+        prompt_id: str | None = None,
+    ) -> Answer | AnswerStream:
+        """An answer with its citations, confidence and price, or a safe reply when none can be stood by.
+
+        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
+        that could go over it is not asked. ``deadline``: seconds after which no further step begins.
+        ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
+        """
+        trace = self._trace(tenant, tags, prompt_id)
+        scope = self._scope(trace, collection, filter, k)
+        spend = None if max_cost is None else _checked_money(max_cost)
+        turns = tuple(turn if isinstance(turn, Turn) else _turn(turn) for turn in history)
+
+        def run() -> Answer:
+            self._check_schema()
+            with tracing(trace):
+                return self._asker.ask(question, scope, budget=budget, max_cost=spend, deadline=deadline, history=turns)
+
+        return AnswerStream(run) if stream else run()
+
+    def quote(
+        self,
+        question: str,
+        budget: int | None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        k: int = 10,
+        collection: str | None = None,
+        tenant: str | None = None,
+    ) -> Quote:
+        """What asking this would cost, USD, before it is spent: least, expected, most."""
+        self._check_schema()
+        trace = self._trace(tenant, None, None)
+        with tracing(trace):
+            return self._asker.quote(question, self._scope(trace, collection, filter, k), budget)
+
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+        """What was spent, by stage, model, tenant, tag, day or outcome, dearest first."""
+        self._check_schema()
+        if not isinstance(self.ledger, PostgresLedger):
+            raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
+        return self.ledger.costs(by=by, since=since)
+
+    def close(self) -> None:
+        """Close the connections; the last user of an embedded server stops it. Safe to call again."""
+        self.store.close()
+        if self._server is not None:
+            self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_schema(self) -> None:
+        if not self._schema_checked:
+            with self.store.transaction() as connection:
+                check_schema(connection, self.space)
+            self._schema_checked = True
+
+    def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:
+        return Trace(
+            prompt_id=new_id() if prompt_id is None else checked_id(prompt_id),
+            tenant=self.tenant if tenant is None else tenant,
+            tags=dict(tags or {}),
+        )
+
+    def _scope(self, trace: Trace, collection: str | None, filter: Mapping[str, Any] | None, k: int) -> Scope:
+        return Scope(
+            tenant=trace.tenant,
+            collection=_checked_name(collection or self.collection, "collection"),
+            filter=filter,
+            k=k,
+        )
+
+
+class _Named:
+    """Embedders and generators by name: ``provider:exact id``."""
+
+    def __init__(self, region: str | None, prices: PriceBook | None) -> None:
+        self._region = region
+        self._prices = prices
+
+    def embedder(self, name: str, ledger: Ledger) -> Embedder:
+        provider, _, model = name.partition(":")
+        if name == "local:minilm":
+            from ragdiet.embed import MiniLM
+
+            return MiniLM()
+        if provider == "bedrock":
+            from ragdiet.embed import TitanEmbedder
+
+            return TitanEmbedder(model, **self._bedrock(name, ledger))
+        raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
+
+    def generator(self, name: str, ledger: Ledger) -> Generator:
+        provider, _, model = name.partition(":")
+        if name == ExtractiveReader.model:
+            return ExtractiveReader()
+        if provider == "bedrock":
+            from ragdiet.generate import ConverseGenerator
+
+            return ConverseGenerator(model, **self._bedrock(name, ledger))
+        raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
+
+    def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
+        from ragdiet.account import PriceBook
+
+        if not self._region:
+            raise InvalidArgument(f"{name} needs the AWS region that serves it, such as region='us-east-1'")
+        return {"region": self._region, "ledger": ledger, "prices": self._prices or PriceBook.default()}
+
+
+def _checked_name(name: str, what: str) -> str:
+    if not name or len(name) > 200 or not name.isprintable():
+        raise InvalidArgument(f"{what} {name[:40]!r} cannot be used: give 1 to 200 printable characters")
+    return name
+
+
+def _checked_money(amount: Decimal | str) -> Decimal:
+    try:
+        spend = Decimal(amount)
+    except InvalidOperation as error:
+        raise InvalidArgument(f"max_cost is {amount!r}: give USD, such as '0.01'") from error
+    if not spend.is_finite() or spend < 0:
+        raise InvalidArgument(f"max_cost is {amount}: give USD, zero or more")
+    return spend
+
+
+def _turn(pair: tuple[str, str]) -> Turn:
+    role, text = pair
+    if role not in ("user", "assistant"):
+        raise InvalidArgument(f"a turn's role is {role!r}: give 'user' or 'assistant'")
+    return Turn(role=role, text=text)  # type: ignore[arg-type]  # checked above

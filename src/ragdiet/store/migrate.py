@@ -1,0 +1,109 @@
+"""The only code that runs DDL: the schema, by Alembic, and the tables of an embedding space."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
+from ragdiet.store.database import mapped_errors
+from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ragdiet.types import Space
+
+# Any constant serves, so long as every ragdiet uses the same one.
+_LOCK = 0x7261676469657431
+
+
+def migrate(dsn: str, *spaces: Space) -> str:
+    """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
+
+    Runs in one transaction under an advisory lock: several processes may call it at once, and a
+    failure leaves nothing behind. Needs a role that may create schemas and tables and, where pgvector
+    is not there yet, extensions. Returns the schema's version.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, connect_timeout=30), poolclass=NullPool
+    )
+    with mapped_errors():
+        try:
+            with engine.begin() as connection:
+                _upgrade(connection)
+                for space in spaces:
+                    _create_space(connection, space)
+        except DBAPIError as error:
+            raise (error.orig or error) from error
+    return SCHEMA_VERSION
+
+
+def migrations_folder() -> Path:
+    """Where the Alembic scripts are: inside the installed package, or at the top of a checkout."""
+    installed = Path(str(files("ragdiet"))) / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "migrations"
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    exists = connection.exec_driver_sql("SELECT to_regclass('ragdiet.alembic_version')").scalar()
+    found = connection.exec_driver_sql(VERSION_QUERY).scalar() if exists else None
+    if found == SCHEMA_VERSION:
+        return
+    if found is not None and found > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"the database is at schema {found}, this ragdiet knows up to {SCHEMA_VERSION}: upgrade ragdiet"
+        )
+    _create_extension(connection)
+    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS ragdiet")
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _create_extension(connection: Connection) -> None:
+    available = connection.exec_driver_sql(
+        "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
+    ).one_or_none()
+    if available is None:
+        raise StoreError("this PostgreSQL has no pgvector: install pgvector 0.7 or later on the server")
+    version = available.installed_version or available.default_version
+    if tuple(int(part) for part in version.split(".")[:2]) < (0, 7):
+        raise StoreError(f"pgvector {version} has no halfvec: install 0.7 or later, then ALTER EXTENSION vector UPDATE")
+    if available.installed_version is None:
+        connection.exec_driver_sql("CREATE EXTENSION vector")
+
+
+def _create_space(connection: Connection, space: Space) -> None:
+    from ragdiet.store import tables
+
+    known = connection.execute(tables.space.select().where(tables.space.c.name == space.name)).one_or_none()
+    if known is None:
+        for table in tables.space_tables(space.name, space.dimensions):
+            table.create(connection)
+        connection.execute(
+            tables.space.insert().values(
+                name=space.name,
+                model=space.model,
+                dimensions=space.dimensions,
+                fusion_weight=space.fusion_weight,
+                state="active",
+            )
+        )
+    elif (known.model, known.dimensions) != (space.model, space.dimensions):
+        raise SpaceMismatch(
+            f"space {space.name!r} holds {known.dimensions} dimensions of {known.model}, not {space.dimensions} of "
+            f"{space.model}: give this embedder's space another name"
+        )

@@ -1,0 +1,154 @@
+"""Corpora and the word statistics that BM25 needs of them, kept in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from pgvector import SparseVector
+
+from ragdiet import bm25
+from ragdiet.store.copy import sparse_weights
+
+if TYPE_CHECKING:
+    from ragdiet.store.database import Database
+
+# Weights made with an average length this far off change no ranking that can be measured.
+_DRIFT = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """One tenant's collection. ``average_length`` is the one its stored weights were made with."""
+
+    id: int
+    tenant: str
+    collection: str
+    chunks: int
+    total_length: int
+    average_length: float | None
+    version: int
+
+
+_COLUMNS = "id, tenant, collection, chunks, total_length, average_length, version"
+
+
+def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus | None:
+    """The corpus of that name, if anything was ever ingested into it."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE tenant = %s AND collection = %s",  # noqa: S608 - constants
+            (tenant, collection),
+        ).fetchone()
+    return _corpus(row) if row else None
+
+
+def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus:
+    """The corpus of that name, made when it is not there."""
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (tenant, collection),
+        )
+    found = find_corpus(database, tenant=tenant, collection=collection)
+    assert found is not None
+    return found
+
+
+def lock_corpus(connection: psycopg.Connection, corpus_id: int) -> Corpus:
+    """Lock the corpus against other writers until the transaction ends: one writer at a time."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE id = %s FOR UPDATE",  # noqa: S608 - constants
+        (corpus_id,),
+    ).fetchone()
+    assert row is not None
+    return _corpus(row)
+
+
+def terms_of_chunks(connection: psycopg.Connection, chunk_ids: list[int]) -> tuple[Counter[int], int]:
+    """In how many of these chunks each term stands, and their length in terms."""
+    if not chunk_ids:
+        return Counter(), 0
+    frequencies: Counter[int] = Counter(
+        dict(
+            connection.execute(
+                "SELECT term, count(*) FROM ragdiet.lexical, unnest(terms) AS term WHERE chunk_id = ANY(%s) "
+                "GROUP BY term",
+                (chunk_ids,),
+            ).fetchall()
+        )
+    )
+    row = connection.execute(
+        "SELECT coalesce(sum(length), 0) FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (chunk_ids,)
+    ).fetchone()
+    assert row is not None
+    return frequencies, row[0]
+
+
+def add_to_statistics(
+    connection: psycopg.Connection, corpus: Corpus, *, frequencies: Counter[int], chunks: int, length: int
+) -> float:
+    """Add (or, below zero, take away) chunks of a locked corpus; returns the average length to weigh with."""
+    average = corpus.average_length
+    if average is None and chunks > 0:
+        average = max(1.0, length / chunks)
+    changed = sorted((term, count) for term, count in frequencies.items() if count)
+    if changed:
+        terms, counts = zip(*changed, strict=True)
+        connection.execute(
+            "INSERT INTO ragdiet.term (corpus_id, term, df) SELECT %s, * FROM unnest(%s::int[], %s::int[]) "
+            "ON CONFLICT (corpus_id, term) DO UPDATE SET df = term.df + excluded.df",
+            (corpus.id, list(terms), list(counts)),
+        )
+        connection.execute(
+            "DELETE FROM ragdiet.term WHERE corpus_id = %s AND term = ANY(%s) AND df <= 0",
+            (corpus.id, [term for term, count in changed if count < 0]),
+        )
+    connection.execute(
+        "UPDATE ragdiet.corpus SET chunks = chunks + %s, total_length = total_length + %s, average_length = %s, "
+        "version = version + 1 WHERE id = %s",
+        (chunks, length, average, corpus.id),
+    )
+    return average or 1.0
+
+
+def refreeze_average_length(database: Database, corpus_id: int) -> bool:
+    """Make all weights of a corpus anew if its average length has drifted; says whether it had to."""
+    with database.transaction() as connection:
+        corpus = lock_corpus(connection, corpus_id)
+        if not corpus.chunks or not corpus.average_length:
+            return False
+        average = max(1.0, corpus.total_length / corpus.chunks)
+        if abs(average / corpus.average_length - 1) <= _DRIFT:
+            return False
+        with connection.cursor(name="weights", binary=True) as rows, connection.cursor() as updates:
+            rows.execute("SELECT chunk_id, length, weights FROM ragdiet.lexical WHERE corpus_id = %s", (corpus_id,))
+            while block := rows.fetchmany(2_000):
+                updates.executemany(
+                    "UPDATE ragdiet.lexical SET weights = %s WHERE chunk_id = %s",
+                    [
+                        (_reweighted(stored, length, corpus.average_length, average), chunk_id)
+                        for chunk_id, length, stored in block
+                    ],
+                )
+        connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
+        return True
+
+
+def _reweighted(stored: SparseVector, length: int, old: float, new: float) -> SparseVector:
+    values = {index + 1: value for index, value in zip(stored.indices(), stored.values(), strict=True)}
+    return sparse_weights(bm25.weights(bm25.counts(values, length, old), length, new))
+
+
+def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
+    return Corpus(
+        id=row[0],
+        tenant=row[1],
+        collection=row[2],
+        chunks=row[3],
+        total_length=row[4],
+        average_length=row[5],
+        version=row[6],
+    )

@@ -1,0 +1,182 @@
+"""Every table, declared once. The migrations are checked against this in the tests.
+
+All tables live in the PostgreSQL schema ``ragdiet``. A *corpus* is one tenant's collection; rows carry
+its small number instead of two names. An embedding space brings two tables of its own
+(``vector_<space>`` and ``sentence_<space>``), kept narrow and apart from the text, so that exact scans
+read little and edits of metadata never touch the HNSW index.
+"""
+
+from __future__ import annotations
+
+from pgvector.sqlalchemy import HALFVEC, SPARSEVEC
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ragdiet.analysis import TERM_SPACE
+
+SCHEMA = "ragdiet"
+metadata = MetaData(schema=SCHEMA)
+
+corpus = Table(
+    "corpus",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("chunks", BigInteger, nullable=False, server_default="0"),
+    Column("total_length", BigInteger, nullable=False, server_default="0", comment="terms in all chunks, with repeats"),
+    Column("average_length", Float(53), comment="the avgdl that stored BM25 weights were made with"),
+    Column("version", BigInteger, nullable=False, server_default="0", comment="counts changes of the content"),
+    UniqueConstraint("tenant", "collection"),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("uri", Text),
+    Column("title", Text),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("pipeline", Text, nullable=False, comment="chunker, analyzer and space the chunks were made with"),
+    Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("corpus_id", "external_id"),
+    Index("document_meta", "meta", postgresql_using="gin", postgresql_ops={"meta": "jsonb_path_ops"}),
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("document_id", ForeignKey(document.c.id, ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, comment="of the context line and the text"),
+    Column("tokens", Integer, nullable=False),
+    Column("start_offset", Integer, nullable=False),
+    Column("end_offset", Integer, nullable=False),
+    Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("sentences", ARRAY(Integer), nullable=False, comment="start, end, start, end, ... within the text"),
+    Index("chunk_document", "document_id", "ordinal"),
+)
+
+lexical = Table(
+    "lexical",
+    metadata,
+    Column("chunk_id", ForeignKey(chunk.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), nullable=False),
+    Column("length", Integer, nullable=False, comment="terms in the chunk, with repeats"),
+    Column("terms", ARRAY(Integer), nullable=False),
+    Column("weights", SPARSEVEC(TERM_SPACE), nullable=False),
+    Index("lexical_terms", "terms", postgresql_using="gin"),
+    Index("lexical_corpus", "corpus_id"),
+)
+
+term = Table(
+    "term",
+    metadata,
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("term", Integer, primary_key=True, autoincrement=False),
+    Column("df", Integer, nullable=False, comment="chunks that hold the term"),
+)
+
+space = Table(
+    "space",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("fusion_weight", Float(53), nullable=False),
+    Column("state", Text, nullable=False, comment="building, active or retired"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+call = Table(
+    "call",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("prompt_id", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("served", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("tags", JSONB, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_5m_tokens", BigInteger, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("price", Text, nullable=False, comment="source and date of the rates used"),
+    Column("cost", Numeric, nullable=False, comment="USD; the worst case while started or unknown"),
+    Column("status", Text, nullable=False, comment="started, done, failed or unknown"),
+    Column("seconds", Float(53), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Index("call_prompt", "prompt_id"),
+    Index("call_started", "started_at"),
+)
+
+ask = Table(
+    "ask",
+    metadata,
+    Column("prompt_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("confidence", Float(53), nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+def space_tables(name: str, dimensions: int) -> tuple[Table, Table]:
+    """The tables of one embedding space: chunk vectors, and the sentence vectors of each chunk."""
+    own = MetaData(schema=SCHEMA)
+    chunk.to_metadata(own)
+    corpus.to_metadata(own)
+    document.to_metadata(own)
+    vectors = Table(
+        f"vector_{name}",
+        own,
+        Column("chunk_id", ForeignKey(f"{SCHEMA}.chunk.id", ondelete="CASCADE"), primary_key=True),
+        Column("corpus_id", ForeignKey(f"{SCHEMA}.corpus.id", ondelete="CASCADE"), nullable=False),
+        Column("embedding", HALFVEC(dimensions), nullable=False),
+        Index(f"vector_{name}_corpus", "corpus_id"),
+        Index(
+            f"vector_{name}_hnsw",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_with={"m": 16, "ef_construction": 64},
+            postgresql_ops={"embedding": "halfvec_cosine_ops"},
+        ),
+    )
+    sentences = Table(
+        f"sentence_{name}",
+        own,
+        Column("chunk_id", ForeignKey(f"{SCHEMA}.chunk.id", ondelete="CASCADE"), primary_key=True),
+        Column("embeddings", ARRAY(HALFVEC(dimensions)), nullable=False, comment="in the order of chunk.sentences"),
+    )
+    return vectors, sentences

@@ -1,0 +1,311 @@
+"""The values that pass between stages. All are frozen; none does I/O.
+
+Offsets are in characters (Python ``str`` indices) of the text a loader produced, ``end`` exclusive.
+Sizes are in tokens of the store's counter, money is ``Decimal`` USD, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EmbedKind: TypeAlias = Literal["query", "document"]
+Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
+Span: TypeAlias = tuple[int, int]
+
+STRUCTURE_KEYS = frozenset({"headings", "pages"})
+"""Keys of ``Document.meta`` that tell a chunker where sections and pages begin; they are not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source text. ``id`` is unique within its collection and stable between runs."""
+
+    id: str
+    text: str
+    title: str | None = None
+    uri: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A slice of a document: ``document.text[start:end] == text``.
+
+    ``context`` is the line (title, headings) indexed and embedded before the text but never billed
+    into a prompt with it. ``sentences`` are spans within ``text``, in order and without overlap.
+    """
+
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    tokens: int
+    context: str = ""
+    sentences: tuple[Span, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def indexed_text(self) -> str:
+        """What is embedded and searched: the context line, then the text."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """An embedding space: vectors of one model at one length. ``fusion_weight`` is the dense leg's
+    share of the fused score in [0, 1]."""
+
+    name: str
+    model: str
+    dimensions: int
+    fusion_weight: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a provider billed for one request. ``input_tokens`` leaves cached tokens out."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    units: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """``vectors``: float32, (n, dimensions), unit length; ``tokens``: billed for them.
+
+    ``sentence_vectors`` is given when sentence spans were: one float32 (spans, dimensions) array a text.
+    """
+
+    vectors: NDArray[np.float32]
+    tokens: int
+    sentence_vectors: tuple[NDArray[np.float32], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A retrieved chunk. A rank counts from 1 and is None where that leg did not bring the chunk.
+
+    ``dense_score`` is the cosine with the question, ``keyword_score`` the BM25 score, ``score`` the
+    fused one that orders hits. ``sentences`` are spans within ``text``; ``sentence_vectors`` is
+    float16, (sentences, dimensions), unit length, or None when none were stored.
+    """
+
+    chunk_id: int
+    document_id: str
+    text: str
+    score: float
+    dense_rank: int | None = None
+    keyword_rank: int | None = None
+    title: str | None = None
+    uri: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    start: int = 0
+    end: int = 0
+    dense_score: float = 0.0
+    keyword_score: float = 0.0
+    tokens: int = 0
+    sentences: tuple[Span, ...] = ()
+    sentence_vectors: NDArray[np.float16] | None = field(default=None, compare=False, repr=False)
+
+    def _repr_html_(self) -> str:
+        from ragdiet.display import hits_html
+
+        return hits_html((self,))
+
+
+class Hits(tuple[Hit, ...]):
+    """A tuple of hits that shows itself as a table in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from ragdiet.display import hits_html
+
+        return hits_html(self)
+
+
+Passage: TypeAlias = Hit | Document | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A verbatim sentence of a passage. ``start`` and ``end`` are offsets into the source document;
+    ``source`` is the number n of the ``[n]`` block that holds it (0 when it was dropped)."""
+
+    document_id: str
+    text: str
+    start: int
+    end: int
+    score: float
+    source: int = 0
+    chunk_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A numbered block ``[n]`` of a context."""
+
+    n: int
+    document_id: str
+    chunk_id: int | None = None
+    title: str | None = None
+    uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The dieted passages: ``text`` is what the prompt holds, ``tokens`` its exact count,
+    ``tokens_before`` the count of the passages whole."""
+
+    text: str
+    tokens: int
+    tokens_before: int
+    kept: tuple[Sentence, ...]
+    dropped: tuple[Sentence, ...]
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        """Share of the tokens that is left, in [0, 1]."""
+        return self.tokens / self.tokens_before if self.tokens_before else 1.0
+
+    def _repr_html_(self) -> str:
+        from ragdiet.display import context_html
+
+        return context_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a generator is asked. ``system`` is byte-stable between questions; ``max_tokens`` caps the reply."""
+
+    system: str
+    question: str
+    context: Context
+    history: tuple[Turn, ...] = ()
+    max_tokens: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One reply of a generator. ``model`` was asked for, ``served`` is what answered."""
+
+    text: str
+    model: str
+    served: str
+    usage: Usage
+    stop_reason: str
+    cost: Decimal
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A source the answer names as ``[n]``: ``text`` is ``source[start:end]``."""
+
+    n: int
+    document_id: str
+    chunk_id: int | None
+    text: str
+    uri: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One step of the chain: what it tried, whether that was accepted, and why."""
+
+    step: str
+    accepted: bool
+    reason: str
+    confidence: float | None = None
+    model: str | None = None
+    cost: Decimal = Decimal(0)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The end of an ask. ``confidence`` is in [0, 1]; ``cost`` is the sum of its ledger rows."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    confidence: float
+    outcome: Outcome
+    cost: Decimal
+    attempts: tuple[Attempt, ...]
+    prompt_id: str
+    context: Context | None
+
+    def _repr_html_(self) -> str:
+        from ragdiet.display import answer_html
+
+        return answer_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A source or document that was not ingested, and why."""
+
+    uri: str
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What an ingest did. Counts are of documents, but ``chunks`` (written) and ``tokens`` (embedded)."""
+
+    added: int
+    updated: int
+    unchanged: int
+    deleted: int
+    rejected: tuple[Rejection, ...]
+    chunks: int
+    tokens: int
+    seconds: float
+    cost: Decimal
+
+    def _repr_html_(self) -> str:
+        from ragdiet.display import report_html
+
+        return report_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What an ask would cost before it is spent, USD."""
+
+    least: Decimal
+    expected: Decimal
+    most: Decimal

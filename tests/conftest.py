@@ -1,0 +1,103 @@
+"""One embedded server for the whole run; one template database, migrated once and cloned for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from ragdiet.embed import MiniLM
+from ragdiet.rag import RAG
+from ragdiet.store import Database, migrate
+from ragdiet.store.embedded import EmbeddedServer
+from tests.embedders import WordEmbedder
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer.start(tmp_path_factory.mktemp("server")) as running:
+        with psycopg.connect(running.dsn, autocommit=True) as connection:  # speed: these rows need not survive a crash
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def minilm() -> MiniLM:
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer, minilm: MiniLM) -> str:
+    create_database(server, "template_ragdiet")
+    migrate(database_dsn(server, "template_ragdiet"), WordEmbedder().space, minilm.space)
+    return "template_ragdiet"
+
+
+@pytest.fixture
+def empty_dsn(server: EmbeddedServer) -> Iterator[str]:
+    """A database that was never migrated."""
+    yield from _temporary_database(server, None)
+
+
+@pytest.fixture
+def dsn(server: EmbeddedServer, template: str) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    yield from _temporary_database(server, template)
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Database]:
+    opened = Database(dsn, timeout=5)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rag(database: Database) -> RAG:
+    """A RAG over a fresh database whose embedder needs no model."""
+    return RAG(database, embedder=WordEmbedder())
+
+
+@pytest.fixture
+def handbook(tmp_path: Path) -> Path:
+    """A small folder of documents."""
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    (folder / "leaving.md").write_text(
+        "# Leaving\n\n## Notice period\n\nThe notice period is three months for permanent staff.\n"
+        "During probation it is two weeks.\n\n## Equipment\n\nReturn your laptop to the office in Utrecht.\n"
+    )
+    (folder / "travel.md").write_text(
+        "# Travel\n\nTrains are booked through the travel desk. First class is allowed above four hours.\n\n"
+        "Hotel rooms may cost up to 140 euros a night.\n"
+    )
+    (folder / "pantry.txt").write_text("The coffee machine is descaled every second Friday.\n")
+    return folder
+
+
+def create_database(server: EmbeddedServer, name: str, template: str | None = None) -> None:
+    statement = SQL("CREATE DATABASE {}").format(Identifier(name))
+    if template:
+        statement += SQL(" TEMPLATE {}").format(Identifier(template))
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def database_dsn(server: EmbeddedServer, name: str) -> str:
+    return make_conninfo(server.dsn, dbname=name)
+
+
+def _temporary_database(server: EmbeddedServer, template: str | None) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    create_database(server, name, template)
+    yield database_dsn(server, name)
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))

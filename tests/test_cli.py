@@ -1,0 +1,99 @@
+"""The command line as a person uses it: real processes, real exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [str(Path(sys.executable).with_name("ragdiet"))]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli") / "store"
+
+
+@pytest.fixture
+def environment(store: Path) -> dict[str, str]:
+    return {**os.environ, "RAGDIET_PATH": str(store)}
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> None:
+    migrated = run(environment, "migrate")
+    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, "schema 0001\n", "")
+    ingested = run(environment, "ingest", str(handbook))
+    assert ingested.returncode == 0
+    assert ingested.stdout.startswith("3 added, 0 updated, 0 unchanged")
+    again = run(environment, "ingest", str(handbook))
+    assert "3 unchanged" in again.stdout
+    assert " 0 tokens embedded" in again.stdout
+    found = run(environment, "retrieve", "How long is the notice period?", "-k", "2")
+    assert found.stdout.startswith("1. Leaving")
+    answered = run(environment, "ask", "How long is the notice period for permanent staff?")
+    assert answered.returncode == 0
+    assert "three months" in answered.stdout
+    assert "leaving.md" in answered.stdout
+    assert "confidence" in answered.stdout
+    assert "price $0" in answered.stdout
+    quoted = run(environment, "quote", "How long is the notice period?")
+    assert quoted.stdout == "least $0   expected $0   most $0\n"
+    costs = run(environment, "costs", "--by", "model", "--since", "7d")
+    assert "local:extractive" in costs.stdout
+    assert costs.stdout.splitlines()[0].split() == ["model", "calls", "asks", "tokens", "in", "tokens", "out", "USD"]
+
+
+def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], handbook: Path) -> None:
+    run(environment, "ingest", str(handbook))
+    asked = run(environment, "ask", "Who won the chess tournament in Reykjavik in 1972?")
+    assert asked.returncode == 2
+    assert "abstained" in asked.stdout
+    assert "Spassky" not in asked.stdout
+
+
+def test_rejected_files_end_with_status_3(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("Lions sleep most of the day.")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00\x00 \x81 not text")
+    done = run(environment, "--collection", "mixed", "ingest", str(tmp_path))
+    assert done.returncode == 3
+    assert done.stdout.startswith("1 added")
+    assert "rejected" in done.stderr
+    assert "bad.txt" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ingest", "no/such/folder"), "SourceNotFound"),
+        (("ask", "   "), "InvalidQuestion"),
+        (("ask", "How long?", "--budget", "0"), "InvalidArgument"),
+        (("ask", "How long?", "--max-cost", "cheap"), "InvalidArgument"),
+        (("retrieve", "notice", "-k", "0"), "InvalidArgument"),
+        (("--model", "gpt-unknown", "ask", "How long?"), "UnknownModel"),
+        (("--model", "bedrock:us.amazon.nova-lite-v1:0", "ask", "How long?"), "region"),
+        (("--region", "us-east-1", "--model", "bedrock:no.such-model", "ask", "How long?"), "UnknownPrice"),
+        (("--database", "host=127.0.0.1 port=1", "ask", "How long?"), "StoreUnavailable"),
+        (("costs", "--since", "yesterday"), "neither a date"),
+    ],
+)
+def test_errors_are_one_line_and_no_traceback(
+    environment: dict[str, str], arguments: tuple[str, ...], message: str
+) -> None:
+    done = run(environment, *arguments)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_names_every_verb() -> None:
+    shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    for verb in ("ask", "costs", "demo", "ingest", "migrate", "quote", "retrieve"):
+        assert f"\n  {verb} " in shown

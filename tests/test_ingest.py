@@ -1,0 +1,265 @@
+"""Ingest: what is written, what is skipped, and that nothing is ever half-written."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from ragdiet.analysis import analyzer, term_numbers
+from ragdiet.errors import BadReply, DimensionMismatch, EmptySource, SourceNotFound, StoreUnavailable
+from ragdiet.ingest import Progress
+from ragdiet.rag import RAG
+from ragdiet.store import Database
+from ragdiet.types import Document
+from tests.embedders import SpoiltEmbedder, WordEmbedder
+
+PARAGRAPHS = [f"Paragraph {n} speaks of subject {n * 7} and of nothing else. " * 12 for n in range(12)]
+
+
+def rows(dsn: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+def counted(dsn: str) -> tuple[int, ...]:
+    names = ("document", "chunk", "lexical", "vector_words_64")
+    return tuple(rows(dsn, f"SELECT count(*) FROM ragdiet.{name}")[0][0] for name in names)
+
+
+def test_chunks_are_slices_of_the_loaded_text(rag: RAG, dsn: str) -> None:
+    document = Document("d", "\n\n".join(PARAGRAPHS))
+    rag.ingest([document])
+    stored = rows(dsn, "SELECT text, start_offset, end_offset, tokens FROM ragdiet.chunk ORDER BY ordinal")
+    assert len(stored) > 5
+    for text, start, end, tokens in stored:
+        assert document.text[start:end] == text
+        assert 0 < tokens <= 256
+
+
+def test_second_run_embeds_nothing(database: Database, handbook: Path) -> None:
+    embedder = WordEmbedder()
+    rag = RAG(database, embedder=embedder)
+    first = rag.ingest(handbook)
+    assert (first.added, first.rejected) == (3, ())
+    embedder.texts.clear()
+    second = rag.ingest(handbook)
+    assert (second.added, second.updated, second.unchanged, second.chunks, second.tokens) == (0, 0, 3, 0, 0)
+    assert embedder.texts == []
+
+
+def test_changed_document_replaces_only_its_changed_chunks(database: Database, dsn: str) -> None:
+    embedder = WordEmbedder()
+    rag = RAG(database, embedder=embedder)
+    rag.ingest([Document("d", "\n\n".join(PARAGRAPHS))])
+    before = dict(rows(dsn, "SELECT text, id FROM ragdiet.chunk"))
+    embedder.texts.clear()
+    changed = [*PARAGRAPHS]
+    changed[6] = changed[6].replace("nothing else", "everything else")
+    report = rag.ingest([Document("d", "\n\n".join(changed))])
+    after = dict(rows(dsn, "SELECT text, id FROM ragdiet.chunk"))
+    assert report.updated == 1
+    assert 1 <= len(embedder.texts) <= 3
+    assert len(set(before.values()) & set(after.values())) == len(before) - len(embedder.texts)
+    assert all(after[text] == before[text] for text in after.keys() & before.keys())
+    assert any("everything else" in text for text in after)
+
+
+def test_new_metadata_embeds_nothing(database: Database) -> None:
+    embedder = WordEmbedder()
+    rag = RAG(database, embedder=embedder)
+    rag.ingest([Document("d", "Trains are booked early.", meta={"year": 2024})])
+    embedder.texts.clear()
+    assert rag.ingest([Document("d", "Trains are booked early.", meta={"year": 2025})]).updated == 1
+    assert embedder.texts == []
+    assert rag.retrieve("trains")[0].meta["year"] == 2025
+
+
+def test_statistics_follow_every_change(rag: RAG, dsn: str) -> None:
+    rag.ingest([Document(str(n), text) for n, text in enumerate(PARAGRAPHS)])
+    rag.ingest([Document("0", "Something else altogether."), Document("new", "Quite new words here.")])
+    rag.ingest([Document(str(n), PARAGRAPHS[n]) for n in range(3, 9)], sync=True)
+    texts = [text for (text,) in rows(dsn, "SELECT text FROM ragdiet.chunk")]
+    expected: Counter[int] = Counter()
+    for text in texts:
+        expected.update(term_numbers(analyzer().terms(str(text))).keys())
+    assert dict(rows(dsn, "SELECT term, df FROM ragdiet.term")) == dict(expected)
+    length = sum(len(analyzer().terms(str(text))) for text in texts)
+    assert rows(dsn, "SELECT chunks, total_length FROM ragdiet.corpus") == [(len(texts), length)]
+
+
+def test_average_length_is_made_anew_when_it_drifts(rag: RAG, dsn: str) -> None:
+    from ragdiet import bm25
+
+    rag.ingest([Document("short", "Tiny note about trains.")])
+    rag.ingest([Document("long", " ".join(f"word{n} train" for n in range(60)))])
+    average = rows(dsn, "SELECT total_length::float8 / chunks, average_length FROM ragdiet.corpus")[0]
+    assert average[0] == pytest.approx(average[1])
+    hit = next(hit for hit in rag.retrieve("trains") if hit.document_id == "short")
+    expected = bm25.idf(2, 2) * bm25.weight(1, 4, float(str(average[0])))
+    assert hit.keyword_score == pytest.approx(expected, rel=1e-5)
+
+
+def test_sync_deletes_what_the_source_lost(rag: RAG, handbook: Path, dsn: str) -> None:
+    rag.ingest(handbook)
+    (handbook / "travel.md").unlink()
+    report = rag.ingest(handbook, sync=True)
+    assert (report.deleted, report.unchanged) == (1, 2)
+    assert {hit.document_id for hit in rag.retrieve("trains hotel laptop coffee")} == {"leaving.md", "pantry.txt"}
+    assert counted(dsn)[0] == 2
+
+
+def test_sync_keeps_a_document_that_could_not_be_read(rag: RAG, handbook: Path) -> None:
+    rag.ingest(handbook)
+    (handbook / "travel.md").write_bytes(b"\x00\x01\x02 not text any more")
+    report = rag.ingest(handbook, sync=True)
+    assert (report.deleted, len(report.rejected)) == (0, 1)
+    assert any(hit.document_id == "travel.md" for hit in rag.retrieve("trains travel desk"))
+
+
+def test_sync_from_an_emptied_source_is_refused(rag: RAG, handbook: Path, dsn: str) -> None:
+    rag.ingest(handbook)
+    before = counted(dsn)
+    for path in handbook.iterdir():
+        path.unlink()
+    with pytest.raises(EmptySource, match="delete the whole collection"):
+        rag.ingest(handbook, sync=True)
+    assert counted(dsn) == before
+
+
+def test_sync_touches_no_other_collection_or_tenant(rag: RAG) -> None:
+    rag.ingest([Document("a", "Apples grow on trees.")], collection="fruit")
+    rag.ingest([Document("a", "Apples grow on trees.")], tenant="other")
+    rag.ingest([Document("b", "Bananas grow in bunches.")], sync=True)
+    assert rag.retrieve("apples", collection="fruit")[0].document_id == "a"
+    assert rag.retrieve("apples", tenant="other")[0].document_id == "a"
+    assert [hit.document_id for hit in rag.retrieve("apples bananas")] == ["b"]
+
+
+def test_bad_documents_are_rejected_and_the_rest_goes_on(rag: RAG) -> None:
+    report = rag.ingest(
+        [
+            Document("good", "Trains are booked early."),
+            Document("good", "The same id again."),
+            Document("empty", "  \n "),
+            Document("nul", "a\x00b"),
+            Document("half", "\ud800 surrogate"),
+            Document("", "No id."),
+            Document("huge", "x" * 20_000_001),
+        ]
+    )
+    assert report.added == 1
+    assert len(report.rejected) == 6
+    assert all(rejection.reason and rejection.error for rejection in report.rejected)
+    assert rag.retrieve("trains")[0].document_id == "good"
+
+
+def test_missing_source(rag: RAG, tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFound):
+        rag.ingest(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (lambda vectors: vectors[:-1], BadReply),
+        (lambda vectors: vectors * np.nan, BadReply),
+        (lambda vectors: vectors * 0, BadReply),
+        (lambda vectors: vectors[:, :-1], DimensionMismatch),
+    ],
+)
+def test_broken_embedder_writes_nothing(database: Database, dsn: str, spoil: object, error: type[Exception]) -> None:
+    rag = RAG(database, embedder=SpoiltEmbedder(spoil))  # type: ignore[arg-type]
+    with pytest.raises(error):
+        rag.ingest([Document("a", "One text."), Document("b", "Another text.")])
+    assert counted(dsn) == (0, 0, 0, 0)
+
+
+def test_database_lost_in_mid_ingest_leaves_whole_documents(database: Database, dsn: str) -> None:
+    documents = [Document(str(n), "\n\n".join(PARAGRAPHS[:3])) for n in range(300)]
+
+    class Cutting(WordEmbedder):
+        """Cuts every connection of the database in the second batch, between planning and writing."""
+
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            embedding = super().embed(texts, kind=kind)
+            if len(self.texts) > len(texts):
+                with psycopg.connect(dsn) as connection:
+                    connection.execute(
+                        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                        "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); RETURN NULL; END $$"
+                    )
+                    connection.execute(
+                        "CREATE TRIGGER cut BEFORE INSERT ON ragdiet.lexical FOR EACH STATEMENT EXECUTE FUNCTION cut()"
+                    )
+            return embedding
+
+    rag = RAG(database, embedder=Cutting())
+    with pytest.raises(StoreUnavailable, match="nothing was half-written"):
+        rag.ingest(documents)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DROP FUNCTION cut CASCADE")
+    documents_left, chunks_left, lexical_left, vectors_left = counted(dsn)
+    assert 0 < documents_left < 300
+    assert chunks_left == lexical_left == vectors_left
+    assert chunks_left % documents_left == 0
+    report = RAG(database, embedder=WordEmbedder()).ingest(documents)
+    assert (report.added, report.unchanged) == (300 - documents_left, documents_left)
+    assert counted(dsn)[0] == 300
+
+
+def test_two_writers_of_the_same_documents(dsn: str) -> None:
+    errors: list[BaseException] = []
+
+    def write(version: int) -> None:
+        store = Database(dsn)
+        try:
+            RAG(store, embedder=WordEmbedder()).ingest(
+                [Document(str(n), f"{paragraph} Version {version}.") for n, paragraph in enumerate(PARAGRAPHS)]
+            )
+        except BaseException as error:  # noqa: BLE001 - collected for the assertion
+            errors.append(error)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=write, args=(version,)) for version in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    documents, chunks, lexical, vectors = counted(dsn)
+    assert documents == len(PARAGRAPHS)
+    assert chunks == lexical == vectors
+    assert rows(dsn, "SELECT chunks FROM ragdiet.corpus") == [(chunks,)]
+    frequencies = rows(
+        dsn,
+        "SELECT count(*) FROM "
+        "(SELECT term, count(*) AS df FROM ragdiet.lexical, unnest(terms) AS term GROUP BY term) a "
+        "FULL JOIN ragdiet.term b USING (term) WHERE a.df IS DISTINCT FROM b.df",
+    )
+    assert frequencies == [(0,)]
+
+
+def test_progress_is_told(rag: RAG) -> None:
+    seen: list[int] = []
+
+    def note(progress: Progress) -> None:
+        seen.append(progress.seen)
+
+    rag.ingest([Document(str(n), f"Text number {n}.") for n in range(300)], progress=note)
+    assert seen == sorted(seen)
+    assert seen[-1] == 300
+    assert len(seen) > 1
+
+
+def test_ledger_has_a_row_for_the_embedding(rag: RAG, dsn: str) -> None:
+    report = rag.ingest([Document("a", "One text.")])
+    assert report.cost == 0
+    assert rows(dsn, "SELECT stage, model, cost, price, status, input_tokens FROM ragdiet.call") == [
+        ("embed", "test:words", 0, "local: free", "done", 2)
+    ]

@@ -1,0 +1,223 @@
+# ruff: noqa: RUF001 - the stops of other scripts are what is tested
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragdiet.sentences import MAX_SENTENCE, split_sentences
+
+TEXTS = st.one_of(
+    st.text(),
+    st.text(alphabet=" \n\t.!?。\"')([]#-*|`~>1aA\r\u2028\u3000", max_size=300),
+    st.lists(
+        st.sampled_from(
+            [
+                "Dr. Lee",
+                "ran.",
+                "He",
+                "e.g. x",
+                "...",
+                "\n",
+                "\n\n",
+                "- a b",
+                "# Top",
+                "```",
+                "| a | b |",
+                "5.",
+                "好。",
+                " ",
+            ]
+        )
+    ).map(" ".join),
+)
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in split_sentences(text)]
+
+
+def assert_is_split(text: str) -> None:
+    position = 0
+    for start, end in split_sentences(text):
+        assert position <= start < end <= len(text)
+        assert text[position:start].strip() == ""
+        assert text[start:end] == text[start:end].strip()
+        assert end - start <= MAX_SENTENCE
+        position = end
+    assert text[position:].strip() == ""
+
+
+@given(TEXTS)
+def test_spans_are_ordered_stripped_and_lose_nothing(text: str) -> None:
+    assert_is_split(text)
+
+
+@given(st.text(alphabet="ab. \n", min_size=1, max_size=40), st.integers(30, 300))
+def test_long_texts_lose_nothing_either(piece: str, times: int) -> None:
+    assert_is_split(piece * times)
+
+
+@given(
+    st.lists(st.sampled_from(["The dog barked at noon.", "Was it wet?", "Nobody knew!", "We left 3.5 hours later."]))
+)
+def test_plain_sentences_come_back_one_by_one(parts: list[str]) -> None:
+    assert sentences(" ".join(parts)) == parts
+
+
+@given(st.integers(20, 100))
+def test_wrapping_a_paragraph_moves_no_border(width: int) -> None:
+    text = (
+        "Mr. Ode, who came from the U.S. in 1990, wrote to J. R. Vane about it. Nothing followed. The letters, "
+        "kept in No. 5 of the series (see p. 12), were sold for approx. 3.5 million! Did anybody ask why? No."
+    )
+    wrapped = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    assert [sentence.replace("\n", " ") for sentence in sentences(wrapped)] == sentences(text)
+    assert len(sentences(text)) == 5
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Dr. Lee met Mrs. Ray at St. Mary's.|They talked.",
+        "Use a solvent, e.g. Acetone or i.e. Propanone.|Then wait.",
+        "The U.S. Senate met at 5 p.m. on Monday.|It voted.",
+        "He lives in the U.S.|He likes it.",
+        "See No. 5, Fig. 3 and p. 12.|Then stop.",
+        "On Jan. 5 it rose by 3.5 percent.|On Feb. 6 it fell.",
+        "J. R. Smith wrote it.|A. Jones did not.",
+        "Smith et al. (2020) found it.|Others did not.",
+        "Acme Inc. and Bolt Ltd. merged.|The price rose.",
+        "She works for Acme Inc.|The office is new.",
+        "Wait... what was that?|I heard it...|Then it went.",
+        '"Stop!" she cried.|"Why?" he asked.|He stopped.',
+        'He said "no."|She left.',
+        "(It was late.)|They slept.",
+        "It rained (see ch. 4).|It stopped.",
+        "So it was.[12]|Later studies agree.[3][4]|The end.",
+        "It is **over.**|Go home.",
+        "Was it in 1999?|2000 came next.",
+        "It ended in 1999.|2000 came next.",
+        "Version 2.0 of lib.py is on example.com now.|Get it.",
+        "Yahoo! is a name.|Is it?",
+        "Take vitamin C.|It helps.",
+        # all lower case: capitals cannot tell, so every stop ends but an abbreviation's
+        "the wing stalls .|the flow is laminar .|see fig. 3 and approx. ten others.|it ends.",
+        # German, French, Spanish, Italian
+        "Am 3. Oktober 1990 war es so weit.|Im 19. Jahrhundert gab es z.B. Dampf, d.h. Kohle.|Vgl. Nr. 5.",
+        "M. Dupont est là.|Il dort à 12.5 degrés.|Mme. Roux aussi.",
+        "¿Dónde está el Sr. Gómez?|¡No lo sé!|La Sra. Ruiz llegó.",
+        "Il dott. Rossi arriva.|Lei parte.",
+        # no space after the stop, or other stops
+        "今日は晴れ。|明日は雨？|たぶん！",
+        "「何？」と彼は言った。|誰も知らない。",
+        "他说：“你好。”|然后走了！",
+        "円周率は３．１４です。|終わり。",
+        "यह पहला है।|यह दूसरा है।",
+        "هل هذا صحيح؟|نعم.",
+        "Это дом.|Он стоит.",
+    ],
+)
+def test_prose(marked: str) -> None:
+    parts = marked.split("|")
+    separator = "" if "。" in marked else " "
+    assert sentences(separator.join(parts)) == parts
+
+
+def test_markdown_lines_are_units() -> None:
+    text = textwrap.dedent("""\
+        # Leaving. Notice
+        Some prose that wraps
+        over lines. And more
+        - first item. Second sentence
+        - second item
+          goes on
+        1. one
+        2. two
+        After the list.
+
+        | Name | Days |
+        |---|---|
+        | Dr. No. Who | 5 |
+        ```python
+        x = 1. # Not prose
+        # a comment. Still code
+
+        y = 2
+        ```
+        Title
+        =====
+        Key: value
+        Other: more
+        > quoted text
+        """)
+    assert sentences(text) == [
+        "# Leaving. Notice",
+        "Some prose that wraps\nover lines.",
+        "And more",
+        "- first item.",
+        "Second sentence",
+        "- second item\n  goes on",
+        "1. one",
+        "2. two",
+        "After the list.",
+        "| Name | Days |",
+        "|---|---|",
+        "| Dr. No. Who | 5 |",
+        "```python",
+        "x = 1. # Not prose",
+        "# a comment. Still code",
+        "y = 2",
+        "```",
+        "Title",
+        "=====",
+        "Key: value",
+        "Other: more",
+        "> quoted text",
+    ]
+
+
+def test_a_wrapped_line_that_begins_with_a_number_is_not_an_item() -> None:
+    text = "She reached the age of\n45. That was long ago, said\nJ. Doe."
+    assert sentences(text) == ["She reached the age of\n45.", "That was long ago, said\nJ. Doe."]
+
+
+def test_code_without_fences_goes_line_by_line() -> None:
+    source = "def area(r):\n    x = r * r\n    return pi(x)\n"
+    assert sentences(source) == ["def area(r):", "x = r * r", "return pi(x)"]
+
+
+def test_the_standard_library_loses_nothing() -> None:
+    for module in (textwrap, inspect, time):
+        text = inspect.getsource(module) if module is not time else str(module.__doc__)
+        assert_is_split(text)
+
+
+def test_what_has_no_stop_is_cut_at_spaces() -> None:
+    parts = sentences("word " * 1_000)
+    assert all(set(part.split(" ")) == {"word"} for part in parts)
+    assert min(map(len, parts[:-1])) > MAX_SENTENCE - 10
+    assert [len(part) for part in sentences("x" * 2_500)] == [1_000, 1_000, 500]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["x", ".", "a ", ".)", "a.b", '."', "!?", ">", "`", "- ", "|", "1.", "[1]", "\n", " "]
+)
+def test_time_is_linear(pattern: str) -> None:
+    """Four times the text takes about four times as long, and never the sixteen of a quadratic scan."""
+
+    def seconds(size: int) -> float:
+        text = pattern * (size // len(pattern))
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            split_sentences(text)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(1_200_000) < 9 * seconds(300_000) + 0.05

@@ -1,0 +1,178 @@
+"""The schema, who may change it, and what the driver's errors become."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from ragdiet.errors import (
+    SchemaMissing,
+    SchemaOutdated,
+    SchemaTooNew,
+    SpaceMismatch,
+    SpaceMissing,
+    StoreError,
+    StoreUnavailable,
+)
+from ragdiet.rag import RAG
+from ragdiet.store import SCHEMA_VERSION, Database, migrate
+from ragdiet.store.migrate import migrations_folder
+from ragdiet.types import Document, Space
+from tests.embedders import WordEmbedder
+
+SPACE = WordEmbedder().space
+
+
+def test_version_is_the_newest_migration() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_VERSION
+
+
+def test_migrations_make_the_declared_tables(dsn: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    from ragdiet.store.tables import SCHEMA, metadata
+
+    def ours(name: str | None, kind: str, parents: object) -> bool:
+        if kind == "schema":
+            return name == SCHEMA
+        return not (kind == "table" and str(name).startswith(("vector_", "sentence_", "alembic_")))
+
+    # The test's role is called ragdiet too, which would make that schema its default one, without a name.
+    plain = make_conninfo(dsn, options="-c search_path=public")
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(plain), poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_schemas": True, "include_name": ours, "compare_type": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_downgrade_leaves_nothing(dsn: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    with engine.begin() as connection:
+        for space in (SPACE.name, "minilm_384"):
+            connection.exec_driver_sql(f"DROP TABLE ragdiet.vector_{space}, ragdiet.sentence_{space}")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        left = connection.exec_driver_sql("SELECT relname FROM pg_class WHERE relnamespace = 'ragdiet'::regnamespace")
+        assert {row[0] for row in left} == {"alembic_version", "alembic_version_pkc"}
+
+
+def test_migrate_four_times_at_once(empty_dsn: str) -> None:
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(migrate(empty_dsn, SPACE))
+        except Exception as error:  # noqa: BLE001 - collected for the assertion
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [SCHEMA_VERSION] * 4
+
+
+def test_failed_migration_leaves_nothing(empty_dsn: str) -> None:
+    broken = Space(name=SPACE.name, model="x", dimensions=99_999)
+    with pytest.raises(StoreError):
+        migrate(empty_dsn, broken)
+    with psycopg.connect(empty_dsn) as connection:
+        assert connection.execute("SELECT to_regnamespace('ragdiet')").fetchone() == (None,)
+
+
+def test_unmigrated_database_says_what_to_call(empty_dsn: str) -> None:
+    store = Database(empty_dsn)
+    rag = RAG(store, embedder=WordEmbedder())
+    for call in (lambda: rag.ask("Anything?"), lambda: rag.retrieve("Anything?"), lambda: rag.ingest([]), rag.costs):
+        with pytest.raises(SchemaMissing, match=r"rag\.migrate"):
+            call()
+    rag.migrate()
+    assert rag.retrieve("Anything?") == ()
+    store.close()
+
+
+@pytest.mark.parametrize(("version", "error"), [("0000", SchemaOutdated), ("9999", SchemaTooNew)])
+def test_schema_of_another_version(dsn: str, rag: RAG, version: str, error: type[Exception]) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE ragdiet.alembic_version SET version_num = %s", (version,))
+    with pytest.raises(error):
+        rag.ask("Anything?")
+    if error is SchemaTooNew:
+        with pytest.raises(SchemaTooNew, match="upgrade ragdiet"):
+            rag.migrate()
+
+
+def test_space_of_an_unknown_embedder(database: Database) -> None:
+    with pytest.raises(SpaceMissing, match=r"rag\.migrate"):
+        RAG(database, embedder=WordEmbedder(name="never_made")).ask("Anything?")
+
+
+def test_space_of_other_dimensions(database: Database) -> None:
+    rag = RAG(database, embedder=WordEmbedder(dimensions=32, name=SPACE.name))
+    with pytest.raises(SpaceMismatch, match="another name"):
+        rag.ask("Anything?")
+    with pytest.raises(SpaceMismatch, match="another name"):
+        rag.migrate()
+
+
+def test_runtime_needs_no_ddl(server: object, dsn: str, database: Database) -> None:
+    """A role with nothing but rows to read and write can ingest and ask, and cannot migrate."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DROP ROLE IF EXISTS runtime")
+        connection.execute("CREATE ROLE runtime LOGIN")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute("GRANT USAGE ON SCHEMA ragdiet TO runtime")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ragdiet TO runtime")
+        connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA ragdiet TO runtime")
+    store = Database(make_conninfo(dsn, user="runtime"))
+    rag = RAG(store, embedder=WordEmbedder(name="words_64"))
+    rag.ingest([Document("a", "The notice period is three months.")])
+    rag.ingest([Document("a", "The notice period is four months."), Document("b", "Trains are fast.")], sync=True)
+    assert rag.retrieve("notice period")[0].text == "The notice period is four months."
+    other = RAG(store, embedder=WordEmbedder(name="new_space"))
+    with pytest.raises(StoreError, match="owner"):
+        other.migrate()
+    store.close()
+    with psycopg.connect(dsn) as connection:
+        connection.execute("DROP OWNED BY runtime")
+        connection.execute("DROP ROLE runtime")
+
+
+def test_refused_connection_is_told_at_once() -> None:
+    with pytest.raises(StoreUnavailable, match="check the address"):
+        Database("host=127.0.0.1 port=1 connect_timeout=2")
+
+
+def test_malformed_dsn() -> None:
+    with pytest.raises(StoreError):
+        Database("this is = not = a dsn")
+
+
+def test_closed_rag_says_so(dsn: str) -> None:
+    store = Database(dsn)
+    rag = RAG(store, embedder=WordEmbedder())
+    rag.close()
+    rag.close()
+    with pytest.raises(StoreUnavailable, match="open another"):
+        rag.ask("Anything?")
