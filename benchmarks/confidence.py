@@ -32,7 +32,14 @@ from benchmarks.logistic import Bools, Floats, Logistic, auroc, calibration_erro
 from benchmarks.machine import machine
 from ragdiet import RAG, Document
 from ragdiet.confidence import LogisticConfidence
-from ragdiet.confidence.signals import ANSWER_SIGNALS, RETRIEVAL_SIGNALS, answer_signals, retrieval_signals, support
+from ragdiet.confidence.signals import (
+    ANSWER_SIGNALS,
+    RETRIEVAL_SIGNALS,
+    Reading,
+    answer_signals,
+    retrieval_signals,
+    support,
+)
 from ragdiet.demo import standard_library
 from ragdiet.types import Hits
 
@@ -43,7 +50,7 @@ HITS = 10
 BUDGET = 600
 GATE_LOSS = 0.025
 """Gate 1 may stop at most this share of the fit half's answerable questions."""
-ACCEPT_RISK = 0.20
+ACCEPT_RISK = 0.18
 """At most this share of the fit half's answers may be wrong, adversarial questions left out."""
 
 
@@ -120,8 +127,9 @@ def measured(rag: RAG, case: Case) -> Measured | None:
         return None
     context = rag.compress(case.question, hits, BUDGET)
     generation = rag.generate(case.question, context)
-    retrieval = retrieval_signals(case.question, hits)
-    answer = answer_signals(case.question, hits, context, generation)
+    reading = Reading(case.question, hits)
+    retrieval = retrieval_signals(reading)
+    answer = answer_signals(reading, context, generation)
     if case.excerpts:
         said = " ".join(generation.text.split())
         right = any(
@@ -208,7 +216,7 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
         "answer": Logistic.fit(answer[fitted], right[fitted], weights[fitted]),
     }
     first = models["retrieval"].chances(retrieval)
-    second = models["answer"].chances(answer) * np.array([row.support for row in rows])
+    second = np.minimum(first, models["answer"].chances(answer)) * np.array([row.support for row in rows])
     natural = kinds != "on topic, unanswerable"
     gate = float(np.floor(np.quantile(first[fitted & answerable], GATE_LOSS) * 100) / 100)
     accept = _accept(second, right, fitted & natural & (first >= gate), weights)

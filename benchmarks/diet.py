@@ -80,7 +80,7 @@ def main() -> None:
     systems: dict[str, System] = {"diet": diet, "diet, words only": diet_by_words, "bm25s sentences": best_by_bm25s}
     systems["cut off"] = cut_off
     if arguments.ablate:
-        bonuses = ("ANSWER_KIND", "NAMED_TITLE", "SHARED_NAME")
+        bonuses = ("ANSWER_KIND", "NAMED_TITLE")
         systems |= {f"diet, {bonus} = 0": without(bonus) for bonus in bonuses}
 
     rows: list[dict[str, Any]] = []

@@ -549,7 +549,8 @@ def test_a_client_that_cannot_work_is_refused(bad: dict[str, Any]) -> None:
         BedrockClient(REGION, **bad)
 
 
-def test_one_client_for_all_threads(client: BedrockClient) -> None:
+def test_one_client_for_all_threads(server: BedrockServer) -> None:
+    client = new_client(server)
     found: list[Any] = []
     gate = threading.Barrier(8)
 
@@ -565,6 +566,7 @@ def test_one_client_for_all_threads(client: BedrockClient) -> None:
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
     assert client.service("bedrock-agent-runtime") is not found[0]
+    client.close()
 
 
 def test_a_closed_client_opens_again(client: BedrockClient, embedder: TitanEmbedder) -> None:
@@ -600,6 +602,12 @@ def test_vectors_in_order_and_the_bill_to_the_last_digit(
     assert len(server.calls) == len(ledger.calls) == 15
     assert set(statuses(ledger)) == {"done"}
     assert spent(ledger) == bill(server) == Fraction(found.tokens * 2, 100_000_000)
+
+
+def test_vectors_are_made_unit_length(server: BedrockServer, embedder: TitanEmbedder) -> None:
+    server.script(Fault(edit=vector(*[3.0] * 256)))
+    (found,) = embedder.embed(["text"], kind="query").vectors
+    assert np.allclose(found, 1 / 16)
 
 
 def test_spaces_are_named_for_model_and_length(client: BedrockClient) -> None:
@@ -950,6 +958,21 @@ def test_the_echoed_tier_is_the_one_that_is_priced(
     assert found.cost == Decimal(factor) * PriceBook.default().price(PRO).cost(found.usage)
 
 
+def test_the_worst_case_is_that_of_the_tier_asked_for(
+    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+) -> None:
+    prices = PriceBook.default()
+    generator = ConverseGenerator(
+        PRO, region=REGION, ledger=ledger, prices=prices, client=client, service_tier="priority"
+    )
+    server.script(Fault(body=b"{"))
+    with pytest.raises(BadReply):
+        generator.generate(prompt())
+    (row,) = ledger.calls
+    assert (row.status, row.tier) == ("unknown", "priority")
+    assert row.cost == prices.price(PRO).cost(row.usage, tier="priority") > 0
+
+
 @pytest.mark.parametrize(("tier", "factor"), [("priority", "1.75"), ("reserved", "1")])
 def test_an_echoed_tier_without_a_price_is_charged_and_says_so(
     tier: str, factor: str, server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
@@ -1047,7 +1070,7 @@ def test_the_ledger_equals_the_bill_under_threads_and_faults(
 # -- the prompt --------------------------------------------------------------------------------------------------
 
 
-@given(st.text(alphabet="=[]1 \n\rQuestion: abc", max_size=200))
+@given(st.lists(st.sampled_from(["=", "========", "\n", "\r", " ", "[1]", "Question:", "a"]), max_size=30).map("".join))
 def test_no_source_can_close_its_fence(text: str) -> None:
     message = user_message(prompt("Why?", text))
     fence = message.partition("\n")[0]

@@ -110,8 +110,13 @@ def body(passage: Passage) -> str:
     return passage if isinstance(passage, str) else passage.text
 
 
-def everything(question: str, passages: Sequence[Passage], counter: Counting = CHARACTERS) -> Context:
-    return compress(question, passages, 10**9, counter=counter)
+def everything(
+    question: str,
+    passages: Sequence[Passage],
+    counter: Counting = CHARACTERS,
+    vector: np.ndarray | None = None,
+) -> Context:
+    return compress(question, passages, 10**9, counter=counter, question_vector=vector)
 
 
 def blocks(context: Context) -> dict[int, str]:
@@ -200,7 +205,7 @@ def test_every_sentence_is_either_kept_or_dropped(
 def test_what_fits_whole_is_kept_whole(
     question: str, passages: list[Passage], counter: Counting, vector: np.ndarray | None
 ) -> None:
-    size = max(1, everything(question, passages, counter).tokens_before)
+    size = max(1, everything(question, passages, counter, vector).tokens_before)
     context = compress(question, passages, size, counter=counter, question_vector=vector)
     assert context.dropped == ()
     assert context.tokens == context.tokens_before
@@ -315,6 +320,12 @@ def test_layout_where_sentences_are_left_out() -> None:
     assert 0 < context.ratio < 0.5
 
 
+def test_a_wide_margin_is_not_paid_for() -> None:
+    context = compress("What is the fee?", [Document("a", f"{' ' * 9000}The fee is 5 euros.", title="Fees")], budget=20)
+    assert context.kept[0].text == "The fee is 5 euros."
+    assert context.kept[0].start == 9000
+
+
 def test_scripts_without_spaces_are_joined_as_they_were() -> None:
     context = compress("橋", ["橋は高い。川は広い。"])
     assert context.text == "[1] 橋は高い。川は広い。"
@@ -372,15 +383,6 @@ def test_a_title_cannot_open_a_block() -> None:
 def test_the_second_document_of_a_question_for_two_is_found() -> None:
     context = compress("Where was the designer of the Northam bridge born?", TOWN, budget=45)
     assert "She was born in Carrow and studied in Bern." in {kept.text for kept in context.kept}
-
-
-def test_a_name_leads_on_to_another_document() -> None:
-    note = "The bridge was designed by Ada Lovell. Its tolls are low."
-    diary = "Rain fell for a week. The well ran dry again. Ada Lovell, from Carrow, came by for lunch."
-    texts = [
-        kept.text for kept in compress("Where was the designer of the bridge from?", [note, diary], budget=30).kept
-    ]
-    assert "Ada Lovell, from Carrow, came by for lunch." in texts
 
 
 @pytest.mark.parametrize(
@@ -570,9 +572,10 @@ def test_a_repeated_sentence_is_kept_once() -> None:
 
 
 def test_what_does_not_fit_is_skipped_for_what_does() -> None:
-    long = [f"The entry fee, like any fee, is a fee that {word} {'and so on ' * 9}." for word in ("one", "two", "six")]
-    context = compress("What is the entry fee?", [" ".join(["The entry fee is low.", *long, "Fee or not, come."])], 18)
-    assert [kept.text for kept in context.kept] == ["The entry fee is low.", "Fee or not, come."]
+    long = [f"The entry {word} {'is described at length elsewhere ' * 5}." for word in ("form", "hall", "gate")]
+    context = compress("What is the entry fee?", [" ".join(["The entry fee is low.", *long, "Do come."])], 18)
+    assert [kept.text for kept in context.kept] == ["The entry fee is low.", "Do come."]
+    assert {one.text for one in context.dropped} == set(long)
 
 
 def test_the_dropped_come_best_first() -> None:

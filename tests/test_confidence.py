@@ -98,6 +98,7 @@ def test_names_numbers_identifiers_and_quotations_are_specific() -> None:
 
 def test_a_word_before_the_question_mark_is_not_specific_for_its_capital_alone() -> None:
     assert specifics("Which fee applies?") == ()
+    assert specifics("Lunch costs what?") == ()
     assert specifics("WHICH FEE APPLIES TO STAFF?") == ()
 
 
@@ -128,7 +129,8 @@ def test_a_number_is_the_same_with_and_without_its_commas() -> None:
 def test_the_best_cosine_leaves_out_what_no_vector_scored() -> None:
     assert best_cosine(found(0.2, 0.7, 0.1)) == 0.7
     assert math.isnan(best_cosine(found(0.0, 0.0, 0.0)))
-    assert best_cosine(found(math.nan, 0.3, 0.0)) == 0.3
+    assert best_cosine(found(math.nan, 0.3, math.inf)) == 0.3
+    assert math.isnan(best_cosine(found(math.nan, math.inf, 0.0)))
     assert best_cosine(found(-0.4, 0.0, 0.0)) == 0.0
 
 
@@ -172,13 +174,15 @@ def test_opposites_and_denials_are_held_against_a_sentence() -> None:
 
 def test_titles_count_as_said() -> None:
     hits = (hit("It is 30 days.", title="Notice period"),)
-    assert retrieval_signals("What is the notice period?", hits)["sentence_coverage"] == pytest.approx(1.0)
+    assert retrieval_signals(Reading("What is the notice period?", hits))["sentence_coverage"] == pytest.approx(1.0)
 
 
-def test_later_hits_change_nothing() -> None:
+def test_hits_after_the_tenth_change_nothing() -> None:
     few = tuple(hit(f"Rule {n} of the house.", n=n, dense=0.5 / n, rank=n) for n in range(1, 11))
     more = (*few, hit(NOTICE, n=99, dense=0.9, rank=99))
-    assert retrieval_signals("notice period", more) == retrieval_signals("notice period", few)
+    assert retrieval_signals(Reading("rules of the house", more)) == retrieval_signals(
+        Reading("rules of the house", few)
+    )
 
 
 # Signals of an answer
@@ -211,6 +215,21 @@ def test_a_citation_means_the_sentence_quoted_or_the_nearest() -> None:
 def test_a_verbatim_quotation_is_fully_supported() -> None:
     for question in ("Who gets the notice?", "When is lunch served?", "Where do bicycles go?"):
         assert support(*asked(question, found(0.5, 0.4, 0.3))) == 1.0
+
+
+def test_of_one_block_all_that_is_quoted_counts() -> None:
+    sentences = ("Staff give 30 days.", "Managers give 90 days.", "Guests give none.")
+    kept = tuple(
+        Sentence(document_id="d", text=text, start=n, end=n + 1, score=1.0, source=1, chunk_id=1)
+        for n, text in enumerate(sentences)
+    )
+    one = Context(text="", tokens=1, tokens_before=1, kept=kept, dropped=())
+    assert cited_sentences(one, f"{sentences[0]} [1] {sentences[2]} [1]") == [kept[0], kept[2]]
+
+
+def test_a_quotation_of_several_sentences_needs_one_mark() -> None:
+    blocks = context("See Rule 9. Then ask. The rest is up to Ada.")
+    assert support(blocks, reply("See Rule 9. Then ask. The rest is up to Ada. [1]")) == 1.0
 
 
 def test_support_falls_with_what_the_sources_lack() -> None:
@@ -330,7 +349,8 @@ def test_any_hits_and_any_reply_give_a_chance(question: str, hits: list[Hit], sa
 def test_signals_lie_between_zero_and_one(question: str) -> None:
     hits = found(0.8, 0.5, 0.2)
     dieted, generation = asked("Who gets the notice?", hits)
-    signals = retrieval_signals(question, hits) | answer_signals(question, hits, dieted, generation)
+    reading = Reading(question, hits)
+    signals = retrieval_signals(reading) | answer_signals(reading, dieted, generation)
     assert all(math.isnan(value) or -1e-9 <= value <= 1 + 1e-9 for value in signals.values()), signals
 
 
@@ -357,6 +377,17 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     assert (model.gate, model.accept, model.certified, model.card) == (0.1, 0.2, True, {"by": "hand"})
     assert model.of_retrieval("q", [hit("x", dense=0.75)]) == pytest.approx(1 / (1 + np.exp(-2)))
     assert model.of_retrieval("q", [hit("x")]) == 0.5  # an unknown signal counts as its mean
+
+
+def test_an_answer_is_no_likelier_than_that_there_is_one(tmp_path: Path) -> None:
+    model = LogisticConfidence.load(write(tmp_path, answer={"bias": 1.0, "terms": {}}))
+    blocks, hits = context("The period is 30 days."), [hit("The period is 30 days.", dense=0.25)]
+    assert model.of_answer("q", hits, blocks, reply("It is 30 days [1].")) == model.of_retrieval("q", hits)
+    sure = [hit("The period is 30 days.", dense=0.95)]
+    whole = model.of_answer("q", sure, blocks, reply("It is 30 days [1]."))
+    assert whole == pytest.approx(1 / (1 + np.exp(-1)))
+    half = model.of_answer("q", sure, blocks, reply("It is 30 days [1]. It goes to somebody."))
+    assert half == pytest.approx(whole / 2)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
@@ -96,6 +96,7 @@ def ground() -> Iterator[Path]:
 def seed() -> Iterator[Path]:
     """A data folder as initdb makes it, to be copied where a test is not about making one."""
     with tempfile.TemporaryDirectory(dir=FAST) as folder:
+        Path(folder).chmod(0o755)
         EmbeddedServer.start(folder).close()
         yield Path(folder, "pgdata")
 
@@ -150,7 +151,7 @@ def assert_stopped(path: Path) -> None:
     """No process of the server of ``path`` is left (each holds server.lock), and no socket folder."""
     name = socket_name((path / "pgdata").stat())
     folders = [Path(base, name) for base in ("/run", "/tmp", tempfile.gettempdir())]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while is_held(path / "server.lock") or any(folder.exists() for folder in folders):
         assert time.monotonic() < deadline, f"of the server in {path} something is left"
         time.sleep(0.02)
@@ -185,9 +186,6 @@ def bystander(home: Path) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
-
-
-# --- start and stop
 
 
 def test_serves_sql_to_its_user_alone(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,9 +274,6 @@ def test_control_c_in_one_user_leaves_the_server_to_the_others(home: Path) -> No
     other.leave()
 
 
-# --- processes that die
-
-
 def test_a_killed_user_leaves_the_server_to_the_next(home: Path, user: Callable[[Path], User]) -> None:
     killed = user(home).ready()
     killed.kill()
@@ -347,20 +342,42 @@ def test_death_inside_initdb(ground: Path) -> None:
     killed = User(home)
     while not (home / "pgdata.new" / "global").exists():
         assert killed.process.poll() is None
+        assert not (home / "pgdata").exists()
         time.sleep(0.001)
-    initdb = subprocess.run(["pgrep", "-P", str(killed.process.pid)], capture_output=True, text=True, check=True)
-    os.kill(int(initdb.stdout), signal.SIGSTOP)
     killed.kill()
-    with pytest.raises(ServerStartTimeout, match="cannot be seen"):
-        EmbeddedServer.start(home, start_timeout=0.2)
     assert not (home / "pgdata").exists()
-    os.kill(int(initdb.stdout), signal.SIGCONT)
     with EmbeddedServer.start(home) as server:
         assert query(server, "SELECT 1") == 1
     assert not (home / "pgdata.new").exists()
 
 
+def test_an_initdb_that_outlives_its_starter_is_waited_for(ground: Path) -> None:
+    home, stalling = ground / ".ragdiet", ground / "bin"
+    stalling.mkdir()
+    for name in ("postgres", "pg_config"):
+        (stalling / name).symlink_to(WHEEL / "pginstall" / "bin" / name)
+    (stalling / "initdb").write_text("#!/bin/sh\necho $$ > half_made\nexec sleep 600\n")
+    (stalling / "initdb").chmod(0o755)
+    killed = User(home, bin_dir=str(stalling))
+    half_made = home / "pgdata.new" / "half_made"
+    while not half_made.exists() or not half_made.read_text():
+        assert killed.process.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    try:
+        with pytest.raises(ServerStartTimeout, match="cannot be seen"):
+            EmbeddedServer.start(home, start_timeout=0.2)
+    finally:
+        os.kill(int(half_made.read_text()), signal.SIGKILL)
+    with EmbeddedServer.start(home) as server:
+        assert query(server, "SELECT 1") == 1
+    assert not half_made.exists()
+
+
 @settings(max_examples=100, deadline=None)
+@example(b"9" * 300)
+@example(b"9" * 5000)
+@example(b"-1")
 @given(st.one_of(st.binary(max_size=60), st.integers().map(lambda pid: f"{pid}\n/\n1\n1\n/tmp\n\n1 1\nready".encode())))
 def test_no_garbage_is_taken_for_a_server(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -371,9 +388,6 @@ def test_no_garbage_is_taken_for_a_server(content: bytes) -> None:
             assert read_postmaster(descriptor) is None
         finally:
             os.close(descriptor)
-
-
-# --- fork
 
 
 FORK = """
@@ -408,9 +422,6 @@ def test_a_forked_child_neither_ends_nor_prolongs_its_parents_share(home: Path, 
         os.kill(grandchild, 0)
     finally:
         os.kill(grandchild, signal.SIGKILL)
-
-
-# --- folders
 
 
 @pytest.mark.parametrize(
@@ -547,15 +558,12 @@ def test_a_socket_folder_of_somebody_elses_is_not_used(
         squatted.unlink() if kind == "link" else squatted.rmdir()
 
 
-# --- time
-
-
 def test_a_server_that_gives_up_fails_at_once_with_its_log(home: Path) -> None:
     (home / "pgdata" / "ragdiet.conf").write_text("shared_buffers = nonsense\n")
     began = time.monotonic()
     with pytest.raises(EmbeddedServerError, match=r'(?s)log ends with:.*"shared_buffers": "nonsense"'):
         EmbeddedServer.start(home)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_time_runs_out(ground: Path, home: Path) -> None:
@@ -572,9 +580,6 @@ def test_time_runs_out(ground: Path, home: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ServerStartTimeout, match="cannot be seen"):
             EmbeddedServer.start(home, start_timeout=0.1)
-
-
-# --- programs
 
 
 def test_programs_of_another_installation(ground: Path, seed: Path, other_bin_dir: Path) -> None:

@@ -339,6 +339,11 @@ def test_a_file_that_changes_while_it_is_read_is_rejected(tmp_path: Path, mode: 
     assert "changed while it was read" in rejection.reason
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc on this system")
+def test_a_file_that_tells_a_wrong_size_is_not_loaded_in_part() -> None:
+    assert only_rejection("/proc/self/status").error == "SourceUnreadable"
+
+
 # --- links
 
 

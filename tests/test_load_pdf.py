@@ -206,6 +206,12 @@ def test_headings_items_and_rows_keep_their_lines() -> None:
     ]
 
 
+def test_a_short_line_after_the_end_of_a_full_one_is_a_heading() -> None:
+    paragraph = "\n".join(LINES.split("\n")[:3])
+    assert reflow([f"{paragraph}\nThe next part\n{paragraph}"])[0].split("\n\n")[1] == "The next part"
+    assert reflow([f"{paragraph}\nThe last line."])[0].endswith("follows here. The last line.")
+
+
 def test_narrow_pages_are_left_alone() -> None:
     assert reflow(["Name\nmass\nteal\n0.3"]) == ["Name\nmass\nteal\n0.3"]
 
@@ -224,6 +230,7 @@ def test_narrow_pages_are_left_alone() -> None:
             "a long line of the ofﬁce, of the ﬂeet and of oﬀ-\nshore efforts of ﬁnches",
             "office, of the fleet and of offshore",
         ),
+        ("a long line of text about the isl-\nand, since the island of water birds helps", "the island, since"),
         ("a long line of text that ends in a dash -\nand so goes on to say what it has to", "a dash - and so"),
     ],
 )

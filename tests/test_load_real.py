@@ -107,7 +107,7 @@ def test_a_paper_in_two_columns(documents: dict[str, list[Document]]) -> None:
     assert paper.meta["pages"] == sorted(paper.meta["pages"])
     assert all(paper.text[start - 2 : start] == "\n\n" for start in paper.meta["pages"][1:])
     for part in (
-        "\n\nAbstract\n\nWhile recent language models have the ability to take long contexts as input, relatively little",
+        "\n\nAbstract\n\nWhile recent language models have the ability to take long contexts as input, relatively",
         "\n\n1 Introduction\n\nLanguage models have become an important and flexible building block",
         "state-of-the-art open (MPT-30B-Instruct",
     ):

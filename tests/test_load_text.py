@@ -313,8 +313,9 @@ def test_rst_is_verbatim_with_its_headings_and_sphinx_does_not_matter(capfd: pyt
 
 
 def test_rst_offsets_hold_among_odd_line_ends() -> None:
-    loaded = parsed("One\x0btwo\u2028three\x85four\n\nTitle\n=====\n\ntext\x0c\n\nNext\n====\n", "a.rst")
-    assert at_headings(loaded) == ["Title", "Next"]
+    loaded = parsed("One\x0btwo\u2028three\x85four\n\nThe\u2028title\n=========\n\ntext\x0c\n\nNext\n====\n", "a.rst")
+    assert at_headings(loaded) == ["The\u2028title", "Next"]
+    assert loaded.title == "The title"
 
 
 def test_rst_without_sections_has_no_title() -> None:
@@ -421,7 +422,14 @@ def test_offsets_of_definitions_hold_in_real_modules(module: ModuleType) -> None
 
 @pytest.mark.parametrize(
     "source",
-    ["def broken(:", "print 'python 2'", "-" * 200_000 + "1", "(" * 10_000, "a" + ".b" * 100_000, "x = 1\n" * 200_000],
+    [
+        "def broken(:",
+        "print 'python 2'",
+        "-" * 200_000 + "1",
+        "(" * 10_000,
+        "a" + ".b" * 100_000,
+        "def f(): ...\n" * 100_000,
+    ],
 )
 def test_what_python_cannot_parse_is_text_all_the_same(source: str) -> None:
     loaded = parsed(source, "a.py")

@@ -105,9 +105,9 @@ for name in ("a.md", "a.html", "a.rst", "a.pdf"):
     lines = shown.stdout.splitlines()
     assert len(lines) == 6
     assert all("pip install 'ragdiet[" in line for line in lines)
-    assert ["local", "local", "files", "files", "files", "files"] == [
+    assert [
         line.split("[")[1].split("]")[0] for line in lines
-    ]
+    ] == ["local", "local", "files", "files", "files", "files"]
 
 
 def test_wheel_holds_the_package_and_its_data_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - the stops of other scripts are what is tested
+
 
 from __future__ import annotations
 

@@ -154,15 +154,14 @@ class Asker:
         question = checked_question(question)
         context = self.compress(question, self.retrieve(question, scope), DEFAULT_BUDGET if budget is None else budget)
 
-        def worst(model: str, max_tokens: int) -> Decimal:
-            return self._worst_cost(model, replace(self._prompt(question, context), max_tokens=max_tokens))
-
-        first = self.plan.models[0]
-        return Quote(
-            least=worst(first, 1) if context.kept else Decimal(0),
-            expected=worst(first, ANSWER_TOKENS // 3) if context.kept else Decimal(0),
-            most=sum((worst(model, ANSWER_TOKENS) for model in self.plan.models), Decimal(0)),
-        )
+        prompt = self._prompt(question, context)
+        first = self._generators[self.plan.models[0]]
+        least = expected = Decimal(0)
+        if context.kept and isinstance(first, Priced):
+            least = first.estimated_cost(prompt, output_tokens=1)
+            expected = first.estimated_cost(prompt, output_tokens=ANSWER_TOKENS // 3)
+        most = sum((self._worst_cost(model, prompt) for model in self.plan.models), Decimal(0))
+        return Quote(least=least, expected=expected, most=most)
 
     @staticmethod
     def _prompt(question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:

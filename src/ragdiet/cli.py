@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragdiet.errors import RagdietError
+from ragdiet.terminal import answer_lines, columns, ingest_with_progress, report_line
 
 if TYPE_CHECKING:
-    from ragdiet.ingest import Progress
     from ragdiet.rag import RAG
-    from ragdiet.types import Answer, IngestReport
 
 
 class _Command(click.Group):
@@ -135,7 +134,7 @@ def costs(options: dict[str, Any], by: Any, since: str | None) -> None:
         (row.key, f"{row.calls:,}", f"{row.asks:,}", f"{row.input_tokens:,}", f"{row.output_tokens:,}", f"{row.cost:f}")
         for row in rows
     ]
-    click.echo(_columns(cells))
+    click.echo(columns(cells))
 
 
 @main.command()
@@ -150,61 +149,6 @@ def demo(options: dict[str, Any], docs: str | None, questions: tuple[str, ...]) 
         run(rag, docs, questions)
 
 
-def ingest_with_progress(rag: RAG, source: Any, *, sync: bool = False) -> IngestReport:
-    """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
-    return rag.ingest(source, sync=sync, progress=_live_line() if sys.stderr.isatty() else _plain_lines())
-
-
-def report_line(report: IngestReport) -> str:
-    """An ingest in one line."""
-    return (
-        f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
-        f"{report.deleted:,} deleted, {len(report.rejected):,} rejected; {report.chunks:,} chunks, {report.tokens:,} tokens embedded, "
-        f"{report.seconds:.1f} s, ${report.cost:f}"
-    )
-
-
-def answer_lines(answer: Answer) -> str:
-    """An answer with its numbered sources, confidence, tokens before and after the diet, and price."""
-    lines = [textwrap.fill(answer.text, 100), ""]
-    for citation in answer.citations:
-        lines.append(f"  [{citation.n}] {citation.uri or citation.document_id} ({citation.start}-{citation.end})")
-    lines.append(f"  {answer.outcome}, confidence {answer.confidence:.2f}")
-    if answer.context:
-        lines.append(
-            f"  tokens: {answer.context.tokens_before:,} retrieved, {answer.context.tokens:,} after the diet "
-            f"({answer.context.ratio:.0%})"
-        )
-    lines.append(f"  price ${answer.cost:f}   prompt_id {answer.prompt_id}")
-    return "\n".join(lines)
-
-
-def _live_line() -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        click.echo(f"\r\033[K{_progress_text(progress)}", nl=False, err=True)
-
-    return show
-
-
-def _plain_lines() -> Callable[[Progress], None]:
-    last = datetime.min.replace(tzinfo=UTC)
-
-    def show(progress: Progress) -> None:
-        nonlocal last
-        if datetime.now(UTC) - last >= timedelta(seconds=5):
-            last = datetime.now(UTC)
-            click.echo(_progress_text(progress), err=True)
-
-    return show
-
-
-def _progress_text(progress: Progress) -> str:
-    return (
-        f"{progress.seen:,} documents read, {progress.added + progress.updated:,} written, "
-        f"{progress.unchanged:,} unchanged, {progress.rejected:,} rejected, {progress.chunks:,} chunks"
-    )
-
-
 def _moment(since: str) -> datetime:
     try:
         if since.endswith("d"):
@@ -212,13 +156,3 @@ def _moment(since: str) -> datetime:
         return datetime.fromisoformat(since).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{since!r} is neither a date (2026-11-01) nor days (7d)") from error
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )

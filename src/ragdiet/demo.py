@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ragdiet.account import PriceBook
-from ragdiet.cli import answer_lines, ingest_with_progress, report_line
 from ragdiet.errors import InvalidArgument
+from ragdiet.terminal import answer_lines, ingest_with_progress, report_line
 from ragdiet.tokens import default_counter
 from ragdiet.types import Document, Usage
 
 if TYPE_CHECKING:
     from ragdiet.rag import RAG
-    from ragdiet.types import Answer
+    from ragdiet.types import Answer, Context
 
 MODULES = (
     "argparse bisect calendar collections configparser contextlib copy csv dataclasses datetime fractions functools "
@@ -36,6 +36,7 @@ QUESTIONS = (
 )
 """Three that the documentation answers, and one that it cannot."""
 
+WHOLE = 1_000_000
 # Named so that the comparison can be checked: the price book's row of this id.
 COMPARED_MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
@@ -53,8 +54,9 @@ def run(rag: RAG, docs: str | None, questions: Sequence[str]) -> None:
     for question in questions or QUESTIONS:
         click.echo(f"\n{question}\n")
         answer = rag.ask(question)
+        whole = rag.compress(question, rag.retrieve(question), WHOLE)
         click.echo(textwrap.indent(answer_lines(answer), "  "))
-        click.echo(f"    {_compared(answer)}")
+        click.echo(f"    {_compared(answer, whole)}")
 
 
 def standard_library() -> Iterator[Document]:
@@ -84,12 +86,13 @@ def _documentation(member: object) -> str:
     return inspect.cleandoc(own) if isinstance(own, str) else ""
 
 
-def _compared(answer: Answer) -> str:
-    """What the same reply would cost from a named model: estimated, since it counts tokens in its own way."""
-    if answer.context is None:
-        return "nothing was sent to any model"
+def _compared(answer: Answer, whole: Context) -> str:
+    """What a named model would cost: with its passages whole, and as they were sent, by our count of tokens."""
     price = PriceBook.default().price(COMPARED_MODEL)
     reply = default_counter().count(answer.text)
-    whole = price.cost(Usage(input_tokens=answer.context.tokens_before, output_tokens=reply))
-    dieted = price.cost(Usage(input_tokens=answer.context.tokens, output_tokens=reply))
-    return f"the same asked of {COMPARED_MODEL}: ${whole:.6f} with the passages whole, ${dieted:.6f} dieted"
+    before = price.cost(Usage(input_tokens=whole.tokens, output_tokens=reply))
+    told = f"{COMPARED_MODEL}: ${before:.6f} with the passages whole ({whole.tokens:,} tokens)"
+    if answer.context is None:
+        return f"{told}, $0 as it was not asked"
+    after = price.cost(Usage(input_tokens=answer.context.tokens, output_tokens=reply))
+    return f"{told}, ${after:.6f} after the diet"

@@ -115,7 +115,10 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Priced(Protocol):
-    """A generator that can say, in USD, the most that a prompt may cost."""
+    """A generator that can say in USD what a prompt will cost at so many tokens of reply, by its estimate,
+    and the most that it may cost with its longest reply and every try that may be billed."""
+
+    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal: ...
 
     def worst_cost(self, prompt: Prompt) -> Decimal: ...
 

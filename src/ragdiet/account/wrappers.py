@@ -65,6 +65,11 @@ class MeteredGenerator:
             call.settle(generation.usage, served=generation.served)
         return generation
 
+    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal:
+        if isinstance(self._generator, Priced):
+            return self._generator.estimated_cost(prompt, output_tokens=output_tokens)
+        return Decimal(0)
+
     def worst_cost(self, prompt: Prompt) -> Decimal:
         return self._generator.worst_cost(prompt) if isinstance(self._generator, Priced) else Decimal(0)
 

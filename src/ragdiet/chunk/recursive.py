@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
+from types import MappingProxyType
 
 from ragdiet.chunk.outline import Outline
 from ragdiet.errors import InvalidArgument
@@ -26,13 +27,13 @@ _FILL_AT_HEADING = (0.125, 0.25, 0.5)
 
 # What a border is worth as a share of the size: a blank line is taken in place of a later sentence end
 # unless that leaves the chunk emptier by 45% of its size.
-_HARD, _AFTER_HEADING, _WITHIN, _SENTENCE, _LINE, _PARAGRAPH, _HEADING = range(7)
+_HARD, _GLUED, _WITHIN, _SENTENCE, _LINE, _PARAGRAPH, _HEADING = range(7)
 _WORTH = (0.0, 0.0, 0.05, 0.15, 0.25, 0.6, 0.8)
 
-_BREAKS = tuple(
-    map(re.compile, (r"\n\s*?\n", r"\n", r"[.!?]\s|[。！？]", r"[,;:)\]}—–]\s|[、，；：]", r"\s"))  # noqa: RUF001 - CJK
-)
+_BREAKS = tuple(map(re.compile, (r"\n\s*?\n", r"\n", r"[.!?]\s|[。！？]", r"[,;:)\]}—–]\s|[、，；：]", r"\s")))
 _WORD = re.compile(r"\w")
+_LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
+_LONGEST_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class RecursiveChunker:
         outline = Outline(document, self._counter)
         atoms = self._atoms(text, sentences, outline)
         slices = [(atoms.spans[first][0], atoms.spans[end - 1][1]) for first, end in self._cuts(atoms)]
+        counted = dict(zip(atoms.spans, atoms.own, strict=True))
         starts = [start for start, _ in sentences]
         # The estimates nearly always hold; the few slices that prove too long are cut again.
         return tuple(
@@ -95,13 +97,18 @@ class RecursiveChunker:
                 sentences=tuple(_within(sentences, starts, start, end)),
                 meta=outline.meta(start),
             )
-            for ordinal, ((start, end), tokens) in enumerate(self._fitting(text, slices))
+            for ordinal, ((start, end), tokens) in enumerate(self._fitting(text, slices, counted))
         )
 
-    def _fitting(self, text: str, spans: Iterable[Span]) -> list[tuple[Span, int]]:
+    def _fitting(
+        self, text: str, spans: Iterable[Span], known: Mapping[Span, int] = MappingProxyType({})
+    ) -> list[tuple[Span, int]]:
         """Spans with their exact token counts; those over the size are cut until they fit."""
         pieces = list(spans)
-        counts = self._counter.count_batch([text[start:end] for start, end in pieces])
+        unknown = iter(
+            self._counter.count_batch([text[start:end] for start, end in pieces if (start, end) not in known])
+        )
+        counts = [known[span] if span in known else next(unknown) for span in pieces]
         while any(count > self._size for count in counts):
             parts = [
                 tuple(_parts(text, span, ceil(1.1 * count / self._size))) if count > self._size else (span,)
@@ -127,10 +134,12 @@ class RecursiveChunker:
         cost = {gap: max(0, self._counter.count(f"a{gap}b") - alone) for gap in set(gaps)}
         total = list(accumulate((own_ + cost[gap] for own_, gap in zip(own, gaps, strict=True)), initial=0))
         starts = {start for start, _ in sentences}
-        borders = [
-            _strength(gap) if start in starts else _WITHIN if gap or not text[start - 1].isalnum() else _HARD
-            for (start, _), gap in zip(spans, gaps, strict=True)
-        ]
+        borders = [_HEADING]
+        for (before, span), gap in zip(pairwise(spans), gaps[1:], strict=True):
+            if span[0] in starts:
+                borders.append(_strength(text, before, gap, span, is_paragraph=borders[-1] >= _PARAGRAPH))
+            else:
+                borders.append(_WITHIN if gap or not text[span[0] - 1].isalnum() else _HARD)
         borders.append(_HEADING)
         return _Atoms(spans, own, total, borders, _sections(text, spans, borders, outline))
 
@@ -158,10 +167,8 @@ class RecursiveChunker:
     def _cut(self, atoms: _Atoms, first: int, start: int, headings: Sequence[int]) -> int:
         size = self._size
         fits = bisect_right(atoms.total, size - atoms.own[first] + atoms.total[first + 1]) - 1
-        next_heading = bisect_right(headings, start)
-        for heading in headings[next_heading:]:
-            if heading > fits:
-                break
+        for number in range(bisect_right(headings, start), bisect_right(headings, fits)):
+            heading = headings[number]
             if heading == len(atoms.spans):
                 return heading
             section_end, least_fill = atoms.sections[heading]
@@ -181,9 +188,23 @@ class RecursiveChunker:
         )
 
 
-def _strength(gap: str) -> int:
-    breaks = len(gap.splitlines()) - (not gap.endswith(("\n", "\r"))) if gap else 0
-    return _PARAGRAPH if breaks > 1 else _LINE if breaks else _SENTENCE
+def _strength(text: str, before: Span, gap: str, after: Span, *, is_paragraph: bool) -> int:
+    """Of the border between two sentences; ``is_paragraph``: the first begins a paragraph."""
+    breaks = sum(line[-1:] in _LINE_ENDS for line in gap.splitlines(keepends=True))
+    if not breaks:
+        return _SENTENCE
+    if not _WORD.search(text, *after):
+        return _GLUED  # a closing fence or bracket, a line of marks
+    if breaks == 1:
+        return _LINE
+    # A title or an introduction ("as follows:") leads on to what comes after it.
+    leads_on = text[before[1] - 1] == ":" or (
+        is_paragraph
+        and before[1] - before[0] <= _LONGEST_TITLE
+        and text[before[0]].isalnum()
+        and text[before[1] - 1].isalnum()
+    )
+    return _GLUED if leads_on else _PARAGRAPH
 
 
 def _sections(text: str, spans: Sequence[Span], borders: list[int], outline: Outline) -> dict[int, tuple[int, float]]:
@@ -205,16 +226,16 @@ def _sections(text: str, spans: Sequence[Span], borders: list[int], outline: Out
         if begin < len(spans):
             sections[begin] = (end, _FILL_AT_HEADING[rank])
     for begin in sorted(sections):
-        borders[begin] = _HEADING if borders[begin] != _AFTER_HEADING else _AFTER_HEADING
+        borders[begin] = _HEADING if borders[begin] != _GLUED else _GLUED
         after = begin + 1
         named = bool(_WORD.search(text, *spans[begin]))
         # A heading may have a line of marks below or above it.
         while after < len(spans) and not (named and _WORD.search(text, *spans[after])):
-            borders[after] = _AFTER_HEADING
+            borders[after] = _GLUED
             named = named or bool(_WORD.search(text, *spans[after]))
             after += 1
         if after < len(spans):
-            borders[after] = _AFTER_HEADING
+            borders[after] = _GLUED
     return {begin: section for begin, section in sections.items() if borders[begin] == _HEADING}
 
 

@@ -1,4 +1,4 @@
-"""What the wording tells: the kind of answer a question asks for, and the names a sentence brings in.
+"""What the wording of a question tells: its subject, and the kind of answer it asks for.
 
 English question words only; for other languages the cues are silent and nothing else changes.
 """
@@ -68,26 +68,6 @@ def answer_patterns(question: str) -> list[re.Pattern[str]]:
     """
     lowered = question.lower()
     return [pattern for pattern, asked in _ASKED if asked.search(lowered)]
-
-
-def names(sentence: str) -> list[str]:
-    """Runs of capitalised words, but a lone first word, which any sentence has; four characters or more.
-
-    >>> names("The bridge was built by Ada Lovell in Northam.")
-    ['Ada Lovell', 'Northam']
-    """
-    found: list[tuple[int, int]] = []
-    for word in _WORD.finditer(sentence):
-        if not word.group()[0].isupper():
-            continue
-        if found and sentence[found[-1][1] : word.start()] == " ":
-            found[-1] = (found[-1][0], word.end())
-        else:
-            found.append((word.start(), word.end()))
-    first = _WORD.search(sentence)
-    return [
-        sentence[start:end] for start, end in found if end - start > 3 and not (first and (start, end) == first.span())
-    ]
 
 
 def plain_words(text: str) -> str:

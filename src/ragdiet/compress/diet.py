@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ragdiet.protocols import TokenCounter
     from ragdiet.types import Passage
 
-# After so many sentences in a row that do not fit, the rest would only be crumbs: without a limit the
-# last 1 to 3% of a budget went to them and not one more answer was kept.
+# After so many sentences in a row that do not fit, the rest would only be crumbs: without a limit up to
+# 1% of the budget went to them, and no more answers were kept.
 _PATIENCE = 16
 
 

@@ -27,7 +27,7 @@ from ragdiet.compress.passages import Part
 from ragdiet.types import Span
 
 _MARK = re.compile(r"\[[\d\s,;.–-]{1,80}\]")
-_INDENT = re.compile(r"[ \t]*\Z")
+_WIDEST_INDENT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,11 @@ class Layout:
             start, end = part.spans[index]
             gap = part.text[part.spans[index - 1][1] if index else 0 : start]
             starts_line = not index or len(f"{gap}.".splitlines()) > 1
-            indent = _INDENT.search(gap)
-            indented = indent.group() if indent and starts_line else ""
+            indent = gap[len(gap.rstrip(" \t")) :][:_WIDEST_INDENT] if starts_line else ""
             if before < 0:
-                pieces.append(indented if part.title else "")
+                pieces.append(indent if part.title else "")
             elif before < index - 1 or starts_line:
-                pieces.append(f"\n{indented}")
+                pieces.append(f"\n{indent}")
             else:
                 pieces.append(" " if gap else "")
             pieces.append(part.text[start:end])

@@ -2,10 +2,9 @@
 
 score = bm25(sentence and title) + bm25(passage) + cos(sentence) + cos(passage), each as a share of the
 best one at hand, + 0.4 where the sentence holds the kind of thing asked for, + 0.6 in a passage whose
-title the two best sentences name, + 0.15 where it holds a name they bring in from another document.
-The last two find the second half of a question that takes two documents.
+title the two best sentences name: the second half of a question that takes two documents.
 
-The weights are measured; ``python -m benchmarks.diet --ablate`` prints what the last three are worth.
+The weights are measured; ``python -m benchmarks.diet --ablate`` prints what the last two are worth.
 """
 
 from __future__ import annotations
@@ -19,12 +18,11 @@ from numpy.typing import NDArray
 
 from ragdiet.analysis import Analyzer
 from ragdiet.bm25 import idf, weight
-from ragdiet.compress.cues import answer_patterns, names, plain_words, subject
+from ragdiet.compress.cues import answer_patterns, plain_words, subject
 from ragdiet.compress.passages import Part
 
 ANSWER_KIND = 0.4
 NAMED_TITLE = 0.6
-SHARED_NAME = 0.15
 _LEADING_SENTENCES = 2
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 
@@ -41,7 +39,10 @@ def relevance(question: str, parts: Sequence[Part], analyzer: Analyzer) -> NDArr
     scores = by_word + by_word_whole[owner] + _cosine_shares(parts, owner, by_word, by_word_whole)
     if patterns := answer_patterns(question):
         scores += ANSWER_KIND * np.array([any(pattern.search(one) for pattern in patterns) for one in sentences])
-    return scores + _second_hop(question, parts, sentences, owner, scores)
+    best = np.argsort(-scores, kind="stable")[:_LEADING_SENTENCES]
+    said = plain_words(" ".join(sentences[index] for index in best.tolist()))
+    named = {title for title in {part.title for part in parts} if _is_named(title, said)}
+    return scores + NAMED_TITLE * np.array([part.title in named for part in parts], dtype=np.float64)[owner]
 
 
 def _keyword_shares(
@@ -107,32 +108,6 @@ def _cosine_shares(
     whole_share = np.where(np.isnan(whole), by_word_whole, _share(whole))
     guess = np.where(np.isnan(whole)[owner], by_word, whole_share[owner])
     return whole_share[owner] + np.where(np.isnan(each), guess, _share(each))
-
-
-def _second_hop(
-    question: str,
-    parts: Sequence[Part],
-    sentences: Sequence[str],
-    owner: NDArray[np.intp],
-    scores: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """What the two best sentences so far lead on to."""
-    leading = np.argsort(-scores, kind="stable")[:_LEADING_SENTENCES].tolist()
-    said = plain_words(" ".join(sentences[index] for index in leading))
-    named = {title for title in {part.title for part in parts} if _is_named(title, said)}
-    bonus = NAMED_TITLE * np.array([part.title in named for part in parts], dtype=np.float64)[owner]
-
-    asked = plain_words(question)
-    shared = np.zeros(len(sentences), dtype=bool)
-    for lead in leading:
-        brought = {name: words for name in names(sentences[lead]) if (words := plain_words(name)) not in asked}
-        home = parts[owner[lead]].document
-        for name, words in brought.items():
-            elsewhere = [part.document != home and name in part.text for part in parts]
-            for index in np.flatnonzero(np.array(elsewhere)[owner]).tolist():
-                # The plain words tell "Rome" from the start of "Romeo"; most sentences hold neither.
-                shared[index] |= name in sentences[index] and words in plain_words(sentences[index])
-    return bonus + SHARED_NAME * shared
 
 
 def _is_named(title: str, said: str) -> bool:

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ragdiet.confidence.signals import ANSWER_SIGNALS, RETRIEVAL_SIGNALS, answer_signals, retrieval_signals, support
+from ragdiet.confidence.signals import (
+    ANSWER_SIGNALS,
+    RETRIEVAL_SIGNALS,
+    Reading,
+    answer_signals,
+    retrieval_signals,
+    support,
+)
 from ragdiet.errors import InvalidArgument, SourceNotFound
 
 if TYPE_CHECKING:
@@ -96,14 +103,18 @@ class LogisticConfidence:
 
     def of_retrieval(self, question: str, hits: Sequence[Hit]) -> float:
         """The chance that the corpus holds an answer, from the hits alone; 0 without any."""
-        return self._retrieval.probability(retrieval_signals(question, hits)) if hits else 0.0
+        return self._retrieval.probability(retrieval_signals(Reading(question, hits))) if hits else 0.0
 
     def of_answer(self, question: str, hits: Sequence[Hit], context: Context, generation: Generation) -> float:
-        """The chance that the reply is right; 0 for one that cites none of the context's blocks."""
+        """The chance that the reply is right: that of its signals, but no more than that of the corpus
+        holding an answer, times how far its citations bear it out. 0 for one that cites no block."""
         backing = support(context, generation)
         if not hits or not backing:
             return 0.0
-        return backing * self._answer.probability(answer_signals(question, hits, context, generation))
+        reading = Reading(question, hits)
+        answerable = self._retrieval.probability(retrieval_signals(reading))
+        right = self._answer.probability(answer_signals(reading, context, generation))
+        return backing * min(answerable, right)
 
 
 @cache

@@ -44,7 +44,6 @@ ANSWER_SIGNALS = (
     "cosine_margin",
     "legs_agree",
     "answer_margin",
-    "sentence_coverage",
     "answer_coverage",
     "phrases_kept",
     "specifics_missing",
@@ -109,9 +108,8 @@ class Reading:
         return text, words | self.titles[index] if self.titles else words
 
 
-def retrieval_signals(question: str, hits: Sequence[Hit]) -> dict[str, float]:
+def retrieval_signals(reading: Reading) -> dict[str, float]:
     """Gate 1, by name. There must be a hit."""
-    reading = Reading(question, hits)
     text, words = reading.best_sentence()
     return {
         "best_cosine": best_cosine(reading.hits),
@@ -124,22 +122,19 @@ def retrieval_signals(question: str, hits: Sequence[Hit]) -> dict[str, float]:
     }
 
 
-def answer_signals(question: str, hits: Sequence[Hit], context: Context, generation: Generation) -> dict[str, float]:
+def answer_signals(reading: Reading, context: Context, generation: Generation) -> dict[str, float]:
     """Gate 2, by name. There must be a hit and a kept sentence that the reply cites."""
-    reading = Reading(question, hits)
     cited = cited_sentences(context, generation.text)
     titles = {source.n: source.title or "" for source in context.sources}
     text = " ".join(sentence.text for sentence in cited)
     words = words_of(text).union(*(words_of(titles.get(sentence.source, "")) for sentence in cited))
     chunks = {sentence.chunk_id for sentence in cited}
     owners = [hit for hit in reading.hits if hit.chunk_id in chunks]
-    _, best_words = reading.best_sentence()
     return {
         "best_cosine": best_cosine(owners),
         "cosine_margin": cosine_margin(reading.hits),
         "legs_agree": legs_agree(owners, reading.hits),
         "answer_margin": answer_margin(cited, context),
-        "sentence_coverage": reading.coverage(best_words),
         "answer_coverage": reading.coverage(words),
         "phrases_kept": phrases_kept(reading.sequence, text),
         "specifics_missing": reading.missing_specifics(words),

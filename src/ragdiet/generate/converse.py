@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.account import Ledger, OpenCall, PriceBook, metered
@@ -65,12 +66,24 @@ class ConverseGenerator:
         if prompt.max_tokens < 1:
             raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
         request = self._request(prompt)
-        texts = [block["text"] for message in request["messages"] for block in message["content"]]
-        counted = sum(self._counter.count_batch([prompt.system, *texts]))
-        worst = Usage(input_tokens=estimated_tokens(counted), output_tokens=prompt.max_tokens)
+        worst = Usage(input_tokens=estimated_tokens(self._counted(prompt)), output_tokens=prompt.max_tokens)
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
             return self._client.retry.run(lambda: self._try(request, worst))
+
+    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal:
+        """USD of one try whose reply has ``output_tokens``, by our own count of the prompt."""
+        usage = Usage(input_tokens=self._counted(prompt), output_tokens=output_tokens)
+        return self._price.cost(usage, tier=self._tier)
+
+    def worst_cost(self, prompt: Prompt) -> Decimal:
+        """USD of the longest reply to a prompt counted with the estimate's margin, for each try that may be billed."""
+        usage = Usage(input_tokens=estimated_tokens(self._counted(prompt)), output_tokens=prompt.max_tokens)
+        return self._client.retry.billed_attempts * self._price.cost(usage, tier=self._tier)
+
+    def _counted(self, prompt: Prompt) -> int:
+        texts = [block["text"] for message in _messages(prompt) for block in message["content"]]
+        return sum(self._counter.count_batch([prompt.system, *texts]))
 
     def _try(self, request: Mapping[str, Any], worst: Usage) -> Generation:
         with metered(

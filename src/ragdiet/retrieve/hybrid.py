@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pgvector import HalfVector
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
 from ragdiet.analysis import Analyzer, analyzer, term_numbers
@@ -146,24 +146,20 @@ def _filter_keys(filter: Mapping[str, Any] | None, parameters: dict[str, Any]) -
 @cache
 def _statement(space: str, *, exact: bool, filtered: int) -> Composed:
     vectors = Identifier("ragdiet", f"vector_{space}")
-    condition = "".join(
-        f" AND (d.meta @> %(filter_{number})s OR c.meta @> %(filter_{number})s)" for number in range(filtered)
+    conditions = SQL(" ").join(
+        SQL("AND (d.meta @> {value} OR c.meta @> {value})").format(value=Placeholder(f"filter_{number}"))
+        for number in range(filtered)
     )
-    allowed = (
-        "AND {leg}.chunk_id IN (SELECT c.id FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
-        f"WHERE d.corpus_id = %(corpus)s{condition})"  # noqa: S608 - built from numbers alone; values are bound
-        if filtered
-        else ""
-    )
-    dense = SQL(_read("dense_exact.sql" if exact else "dense_index.sql")).format(
-        vectors=vectors,
-        dense_filter=SQL(allowed.replace("{leg}", "v")),
-    )
+
+    def allowed(leg: str) -> Composable:
+        return SQL(_read("filter.sql")).format(leg=Identifier(leg), conditions=conditions) if filtered else SQL("")
+
+    dense = SQL(_read("dense_exact.sql" if exact else "dense_index.sql"))
     return SQL(_read("hybrid.sql")).format(
         vectors=vectors,
         sentences=Identifier("ragdiet", f"sentence_{space}"),
-        dense=dense,
-        keyword_filter=SQL(allowed.replace("{leg}", "l")),
+        dense=dense.format(vectors=vectors, dense_filter=allowed("v")),
+        keyword_filter=allowed("l"),
     )
 
 

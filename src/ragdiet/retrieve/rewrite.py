@@ -18,5 +18,7 @@ def rewritten(question: str) -> str:
     >>> rewritten("How long is the notice period?")
     'notice period'
     """
-    kept = [word for word in _WORD.findall(question) if word.lower().removesuffix("'s").rstrip(".") not in _QUESTION_WORDS]
+    kept = [
+        word for word in _WORD.findall(question) if word.lower().removesuffix("'s").rstrip(".") not in _QUESTION_WORDS
+    ]
     return " ".join(kept) or question

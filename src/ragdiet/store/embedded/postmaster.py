@@ -79,7 +79,7 @@ def foreign_postmaster(data: Path) -> int | None:
 
 
 def command_line(pid: int) -> str:
-    """The words of a live process's command line; empty for a zombie and where there is none."""
+    """The words of a process's command line; a zombie has none (or only its name, where `ps` is asked)."""
     if not 0 < pid < 2**31:
         return ""
     if Path("/proc/self/cmdline").exists():

@@ -143,8 +143,6 @@ class _Share:
                 postmaster = read_postmaster(self._cluster.descriptor) or self._postmaster
                 if postmaster:
                     stop(postmaster)
-            users.unlock()
-            decisions.unlock()
 
 
 def _serve(cluster: Cluster, bin_dir: Path | None, deadline: float) -> Postmaster:
@@ -161,7 +159,8 @@ def _serve(cluster: Cluster, bin_dir: Path | None, deadline: float) -> Postmaste
                 if launched:
                     remove_socket_folder(launched)
                     raise EmbeddedServerError(
-                        f"PostgreSQL gave up on {cluster.data}; its log ends with:\n{cluster.log_tail(log_start)}"
+                        f"PostgreSQL gave up on {cluster.data}; its log ends with:\n"
+                        f"{cluster.log_tail(log_start) or '(nothing: it was killed)'}"
                     )
                 cluster.prepare(installation, lock, deadline)
                 log = cluster.open_log()

@@ -1,0 +1,82 @@
+"""Results as text for a terminal, and the progress of an ingest."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ragdiet.ingest import Progress
+    from ragdiet.rag import RAG
+    from ragdiet.types import Answer, IngestReport
+
+
+def ingest_with_progress(rag: RAG, source: Any, *, sync: bool = False) -> IngestReport:
+    """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
+    return rag.ingest(source, sync=sync, progress=_live_line() if sys.stderr.isatty() else _plain_lines())
+
+
+def report_line(report: IngestReport) -> str:
+    """An ingest in one line."""
+    return (
+        f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
+        f"{report.deleted:,} deleted, {len(report.rejected):,} rejected; "
+        f"{report.chunks:,} chunks, {report.tokens:,} tokens embedded, {report.seconds:.1f} s, ${report.cost:f}"
+    )
+
+
+def answer_lines(answer: Answer) -> str:
+    """An answer with its numbered sources, confidence, tokens before and after the diet, and price."""
+    lines = [textwrap.fill(answer.text, 100), ""]
+    for citation in answer.citations:
+        lines.append(f"  [{citation.n}] {citation.uri or citation.document_id} ({citation.start}-{citation.end})")
+    lines.append(f"  {answer.outcome}, confidence {answer.confidence:.2f}")
+    if answer.context:
+        lines.append(
+            f"  tokens: {answer.context.tokens_before:,} retrieved, {answer.context.tokens:,} after the diet "
+            f"({answer.context.ratio:.0%})"
+        )
+    lines.append(f"  price ${answer.cost:f}   prompt_id {answer.prompt_id}")
+    return "\n".join(lines)
+
+
+def _live_line() -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        click.echo(f"\r\033[K{_progress_text(progress)}", nl=False, err=True)
+
+    return show
+
+
+def _plain_lines() -> Callable[[Progress], None]:
+    last = datetime.min.replace(tzinfo=UTC)
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        if datetime.now(UTC) - last >= timedelta(seconds=5):
+            last = datetime.now(UTC)
+            click.echo(_progress_text(progress), err=True)
+
+    return show
+
+
+def _progress_text(progress: Progress) -> str:
+    return (
+        f"{progress.seen:,} documents read, {progress.added + progress.updated:,} written, "
+        f"{progress.unchanged:,} unchanged, {progress.rejected:,} rejected, {progress.chunks:,} chunks"
+    )
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as aligned columns, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    )

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import argparse
+import heapq
+import inspect
+import json.decoder
+import textwrap
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ragdiet.chunk import RecursiveChunker
+from ragdiet.errors import InvalidArgument
+from ragdiet.protocols import Chunker, TokenCounter
+from ragdiet.sentences import split_sentences
+from ragdiet.tokens import default_counter
+from ragdiet.types import Chunk, Document
+
+
+class CharacterCounter:
+    """White space costs, and every count adds up exactly."""
+
+    name = "characters"
+
+    def count(self, text: str) -> int:
+        return len(text)
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+
+class SuperCounter:
+    """A text costs more than its parts, so that every estimate is too low."""
+
+    name = "super"
+
+    def count(self, text: str) -> int:
+        return len(text.split()) + len(text) // 100
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        return [self.count(text) for text in texts]
+
+
+TEXTS = st.one_of(
+    st.text(max_size=400),
+    st.text(alphabet="ab .\n\t#-|`é好。🙂\u0301\u3000", max_size=600),
+    st.lists(
+        st.sampled_from(
+            ["One is here.", "Two words", "\n", "\n\n", "- item", "# Head", "x" * 90, "好" * 40, "a, b; c", "\r\n"]
+        )
+    ).map(" ".join),
+)
+COUNTERS = st.sampled_from([default_counter(), CharacterCounter(), SuperCounter()])
+HEADINGS = st.lists(st.tuples(st.integers(0, 700), st.integers(1, 4), st.text(max_size=20)).map(list), max_size=8)
+
+
+def assert_chunks(document: Document, chunks: Sequence[Chunk], size: int, counter: TokenCounter) -> None:
+    covered = 0
+    for ordinal, chunk in enumerate(chunks):
+        assert chunk.ordinal == ordinal
+        assert chunk.text == document.text[chunk.start : chunk.end] == chunk.text.strip() != ""
+        assert chunk.tokens == counter.count(chunk.text) <= size
+        assert not document.text[covered : chunk.start].strip()
+        assert chunk.end > covered
+        covered = chunk.end
+        position = 0
+        for start, end in chunk.sentences:
+            assert not chunk.text[position:start].strip()
+            assert chunk.text[start:end] == chunk.text[start:end].strip() != ""
+            position = end
+        assert not chunk.text[position:].strip()
+    assert not document.text[covered:].strip()
+    assert all(first.start < second.start for first, second in pairwise(chunks))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, st.integers(8, 60), st.data(), COUNTERS, HEADINGS)
+@example("\n".join(["= \r\n"] * 5), 8, None, CharacterCounter(), [[2, 1, "a"]])
+def test_chunks_are_exact_slices_within_the_size(
+    text: str, size: int, data: st.DataObject | None, counter: TokenCounter, headings: list[list[Any]]
+) -> None:
+    overlap = data.draw(st.integers(0, size // 2)) if data else 0
+    document = Document("d", text, meta={"headings": headings, "pages": [0, 50]})
+    chunks = RecursiveChunker(size, overlap, counter).chunk(document)
+    assert_chunks(document, chunks, size, counter)
+    assert chunks == RecursiveChunker(size, overlap, counter).chunk(document)
+
+
+@pytest.mark.parametrize("module", [argparse, heapq, json.decoder, textwrap])
+@pytest.mark.parametrize(("size", "overlap"), [(256, 0), (64, 16), (1024, 0)])
+def test_the_standard_library(module: ModuleType, size: int, overlap: int) -> None:
+    document = Document("d", inspect.getsource(module), title=module.__name__)
+    chunker = RecursiveChunker(size, overlap)
+    assert isinstance(chunker, Chunker)
+    chunks = chunker.chunk(document)
+    assert_chunks(document, chunks, size, default_counter())
+    assert sum(chunk.tokens for chunk in chunks) / len(chunks) > 0.6 * size or len(chunks) < 3
+    assert {chunk.context for chunk in chunks} == {module.__name__}
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\n ", "\u3000\u2028"])
+def test_a_blank_document_has_no_chunks(text: str) -> None:
+    assert RecursiveChunker().chunk(Document("d", text, title="Blank")) == ()
+
+
+def paragraph(words: int, word: str = "word") -> str:
+    return " ".join([word] * (words - 1)) + " end."
+
+
+def handbook() -> Document:
+    parts = [
+        (1, "Handbook", paragraph(30)),
+        (2, "Leaving", ""),
+        (3, "Notice period", paragraph(90, "notice")),
+        (3, "Return of keys", paragraph(90, "keys")),
+        (2, "Holidays", paragraph(90, "holiday")),
+        (2, "Dress", paragraph(9, "tie")),
+        (2, "Lunch", paragraph(9, "soup")),
+    ]
+    text, headings = "", []
+    for level, title, body in parts:
+        headings.append([len(text), level, title])
+        text += f"{'#' * level} {title}\n\n{body}\n\n"
+    return Document("d", text, title="Employee handbook", meta={"headings": headings})
+
+
+def test_sections_begin_chunks_and_name_them() -> None:
+    chunks = RecursiveChunker(150).chunk(handbook())
+    assert [(chunk.text.split("\n")[0], chunk.context, chunk.meta["heading"]) for chunk in chunks] == [
+        ("# Handbook", "Employee handbook > Handbook", "Handbook"),
+        ("## Leaving", "Employee handbook > Handbook > Leaving", "Leaving"),
+        ("### Return of keys", "Employee handbook > Handbook > Leaving > Return of keys", "Return of keys"),
+        # two tiny sections share the chunk before them rather than make slivers of their own
+        ("## Holidays", "Employee handbook > Handbook", "Holidays"),
+    ]
+
+
+def test_context_is_title_or_headings_or_nothing() -> None:
+    text = "Top\n\nBody of it."
+    headings = [[0, 1, "Top"]]
+
+    def context(title: str | None, meta: dict[str, Any]) -> str:
+        return RecursiveChunker().chunk(Document("d", text, title=title, meta=meta))[0].context
+
+    assert context("Title", {}) == "Title"
+    assert context(None, {"headings": headings}) == "Top"
+    assert context("top", {"headings": headings}) == "top"
+    assert context(None, {}) == ""
+    assert context("two\n lines", {"headings": "not from a loader", "pages": 3}) == "two lines"
+
+
+@given(st.text(max_size=600), st.lists(st.text(max_size=200), max_size=6))
+def test_context_is_one_line_of_at_most_32_tokens(title: str, names: list[str]) -> None:
+    headings = [[0, level, name] for level, name in enumerate(names, start=1)]
+    (chunk,) = RecursiveChunker().chunk(Document("d", "Body.", title=title, meta={"headings": headings}))
+    assert default_counter().count(chunk.context) <= 32
+    assert len(chunk.context.splitlines()) <= 1
+
+
+def test_a_long_path_keeps_the_title_and_the_innermost_heading() -> None:
+    names = [f"Heading number {n} with many words" for n in range(1, 9)]
+    headings = [[0, level, name] for level, name in enumerate(names, start=1)]
+    (chunk,) = RecursiveChunker().chunk(Document("d", "Body.", title="Title", meta={"headings": headings}))
+    assert chunk.context.startswith("Title > ")
+    assert chunk.context.endswith(names[-1])
+
+
+def test_pages_count_from_one() -> None:
+    pages = [paragraph(100, word) for word in ("one", "two", "three")]
+    text = "\n\n".join(pages)
+    starts = [text.index(page) for page in pages]
+    chunks = RecursiveChunker(128).chunk(Document("d", text, meta={"pages": starts}))
+    assert [chunk.meta for chunk in chunks] == [{"page": 1}, {"page": 2}, {"page": 3}]
+
+
+def test_the_strongest_border_is_taken() -> None:
+    def cut(text: str) -> str:
+        return RecursiveChunker(40, counter=CharacterCounter()).chunk(Document("d", text))[0].text
+
+    assert (
+        cut("One two three four five. Six.\n\nSeven eight nine ten eleven twelve.") == "One two three four five. Six."
+    )
+    assert cut("One two three four five.\nSix seven. Eight nine ten eleven twelve.") == (
+        "One two three four five.\nSix seven."
+    )
+    assert (
+        cut("One two three four five six seven, eight nine ten eleven twelve") == "One two three four five six seven,"
+    )
+    assert cut("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb") == "a" * 34
+
+
+def test_an_introduction_stays_with_what_it_introduces() -> None:
+    text = f"{paragraph(60)}\n\nThe steps are as follows:\n\n- {paragraph(60, 'step')}\n\n{paragraph(60, 'then')}"
+    chunks = RecursiveChunker(150).chunk(Document("d", text))
+    assert not any(chunk.text.endswith(":") for chunk in chunks)
+
+
+def test_no_slivers() -> None:
+    text = "\n\n".join(paragraph(60, f"w{n}") for n in range(9)) + "\n\nBye now."
+    for size in (64, 100, 150, 256):
+        chunks = RecursiveChunker(size).chunk(Document("d", text))
+        assert min(chunk.tokens for chunk in chunks) >= size // 4
+
+
+def test_overlap_repeats_whole_sentences() -> None:
+    text = " ".join(f"Sentence number {n} has some words." for n in range(60))
+    chunks = RecursiveChunker(100, 30).chunk(Document("d", text))
+    assert len(chunks) > 4
+    starts = {start for start, _ in split_sentences(text)}
+    for first, second in pairwise(chunks):
+        shared = text[second.start : first.end]
+        assert second.start in starts
+        assert 15 <= default_counter().count(shared) <= 30
+
+
+def test_a_sentence_cut_by_a_border_is_cut_in_both_chunks() -> None:
+    text = "word " * 150 + "end."
+    first, second, *_ = RecursiveChunker(64).chunk(Document("d", text))
+    assert first.sentences == ((0, len(first.text)),)
+    assert second.sentences == ((0, len(second.text)),)
+
+
+def test_accents_stay_with_their_letters() -> None:
+    text = "e\u0301" * 500
+    for chunk in RecursiveChunker(20, counter=CharacterCounter()).chunk(Document("d", text)):
+        assert chunk.text.startswith("e")
+
+
+def test_the_version_names_what_changes_the_output() -> None:
+    assert RecursiveChunker().version == "recursive-256-0-cl100k-v1"
+    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v1"
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(7, 0), (-1, 0), (100, 51), (100, -1)])
+def test_bad_parameters(size: int, overlap: int) -> None:
+    with pytest.raises(InvalidArgument):
+        RecursiveChunker(size, overlap)
+
+
+def test_a_counter_that_no_character_fits() -> None:
+    class Greedy(CharacterCounter):
+        def count(self, text: str) -> int:
+            return 100 * len(text)
+
+        def count_batch(self, texts: Sequence[str]) -> list[int]:
+            return [self.count(text) for text in texts]
+
+    with pytest.raises(InvalidArgument, match="one character"):
+        RecursiveChunker(50, counter=Greedy()).chunk(Document("d", "abc"))
+
+
+@pytest.mark.parametrize("pattern", ["x", "word ", "a.\n", "好", "# a\n\nb\n\n"])
+def test_time_is_linear(pattern: str) -> None:
+    def seconds(size: int) -> float:
+        text = pattern * (size // len(pattern))
+        headings = [[at, 1, "a"] for at in range(0, size, 7)] if pattern[0] == "#" else []
+        document = Document("d", text, meta={"headings": headings})
+        best = float("inf")
+        for _ in range(2):
+            began = time.perf_counter()
+            RecursiveChunker().chunk(document)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(160_000) < 9 * seconds(40_000) + 0.1
