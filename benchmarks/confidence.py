@@ -1,4 +1,4 @@
-"""Fits the two confidence models, chooses their thresholds, and measures both on held-out questions.
+"""Fits the two confidence models, chooses their thresholds, and measures them on held-out questions.
 
     python -m benchmarks.confidence --data FOLDER --out results.json [--database DSN] [--write-default]
 
@@ -303,6 +303,7 @@ def _share(what: Bools, among: Bools, weights: Floats) -> float:
 def _default(result: dict[str, Any]) -> dict[str, Any]:
     summary = result["summary"]
     return {
+        "embedder": summary["embedder"],
         **result["model"],
         "gate": summary["gate"],
         "accept": summary["accept"],

@@ -33,7 +33,7 @@ from ragdiet.confidence.wording import is_negated, opposites, specifics, subject
 from ragdiet.errors import InvalidArgument, SourceNotFound
 from ragdiet.generate import SYSTEM, ExtractiveReader
 from ragdiet.protocols import Confidence
-from ragdiet.types import Context, Generation, Hit, Prompt, Sentence, Source, Usage
+from ragdiet.types import Context, Generation, Hit, Prompt, Sentence, Source, Space, Usage
 
 NOTICE = "The notice period is 30 days for staff. Managers give 90 days. Notice must be given in writing to Ada Lovell."
 LUNCH = "Lunch is served in the canteen from noon. Guests pay at the till. Vegetarian dishes are marked with a leaf."
@@ -290,6 +290,19 @@ def test_each_weight_has_the_sign_that_sense_gives_it() -> None:
         assert {name for name, term in terms.items() if term["weight"] < 0} == against
 
 
+def test_cosines_of_another_embedder_count_as_unknown() -> None:
+    question = "How long is the notice period for staff?"
+    near, far = found(0.9, 0.1, 0.1), found(0.1, 0.05, 0.05)
+    own = LogisticConfidence.default(Space(name="m", model="local:all-MiniLM-L6-v2-int8", dimensions=384))
+    other = LogisticConfidence.default(Space(name="t", model="bedrock:amazon.titan-embed-text-v2:0", dimensions=1024))
+    assert own.of_retrieval(question, near) == LogisticConfidence.default().of_retrieval(question, near)
+    assert own.of_retrieval(question, near) > own.of_retrieval(question, far)
+    assert other.of_retrieval(question, near) == other.of_retrieval(question, far)
+    assert other.of_answer(question, near, *asked(question, near)) == other.of_answer(
+        question, far, *asked(question, far)
+    )
+
+
 def test_a_retriever_without_scores_is_judged_by_words() -> None:
     model = LogisticConfidence.default()
     plain = tuple(Hit(chunk_id=n, document_id="d", text=text, score=0.0) for n, text in enumerate(TEXTS))
@@ -360,6 +373,7 @@ def test_signals_lie_between_zero_and_one(question: str) -> None:
 def write(folder: Path, **changes: object) -> Path:
     term = {"weight": 2.0, "mean": 0.5, "scale": 0.25}
     model = {
+        "embedder": "test:words",
         "retrieval": {"bias": 0.0, "terms": {"best_cosine": term}},
         "answer": {"bias": 0.0, "terms": {}},
         "gate": 0.1,

@@ -263,3 +263,17 @@ def test_ledger_has_a_row_for_the_embedding(rag: RAG, dsn: str) -> None:
     assert rows(dsn, "SELECT stage, model, cost, price, status, input_tokens FROM ragdiet.call") == [
         ("embed", "test:words", 0, "local: free", "done", 2)
     ]
+
+
+def test_sync_keeps_what_lies_in_a_folder_that_could_not_be_read(rag: RAG, handbook: Path) -> None:
+    closed = handbook / "closed"
+    closed.mkdir()
+    (closed / "secret.txt").write_text("The safe opens with a brass key.")
+    rag.ingest(handbook)
+    for path in closed.iterdir():
+        path.unlink()
+    closed.rmdir()
+    closed.symlink_to(closed)  # a link to itself: the folder's name is there, and nothing can be read through it
+    report = rag.ingest(handbook, sync=True)
+    assert (report.deleted, [rejection.error for rejection in report.rejected]) == (0, ["SourceUnreadable"])
+    assert rag.retrieve("brass key")[0].document_id == "closed/secret.txt"

@@ -170,7 +170,7 @@ def test_vectors_that_do_not_fit(filled: RAG, database: Database) -> None:
 def test_without_a_vector_the_keyword_leg_answers_alone(filled: RAG, database: Database) -> None:
     hits = HybridRetriever(database, filled.space).retrieve("median", None, k=5)
     assert hits
-    assert all(hit.dense_rank is None for hit in hits)
+    assert all((hit.dense_rank, hit.dense_score) == (None, 0) for hit in hits)
 
 
 def test_retriever_needs_a_leg(filled: RAG, database: Database) -> None:

@@ -1,5 +1,4 @@
 
-
 from __future__ import annotations
 
 import inspect
@@ -86,6 +85,7 @@ def test_wrapping_a_paragraph_moves_no_border(width: int) -> None:
     [
         "Dr. Lee met Mrs. Ray at St. Mary's.|They talked.",
         "Use a solvent, e.g. Acetone or i.e. Propanone.|Then wait.",
+        "Gen. Lee and Rev. Ray met Col. Kay.|They left.",
         "The U.S. Senate met at 5 p.m. on Monday.|It voted.",
         "He lives in the U.S.|He likes it.",
         "See No. 5, Fig. 3 and p. 12.|Then stop.",
@@ -108,6 +108,8 @@ def test_wrapping_a_paragraph_moves_no_border(width: int) -> None:
         "Take vitamin C.|It helps.",
         # all lower case: capitals cannot tell, so every stop ends but an abbreviation's
         "the wing stalls .|the flow is laminar .|see fig. 3 and approx. ten others.|it ends.",
+        "really? yes! it does.|fine.",
+        "Really? yes! it does.|Fine.",
         # German, French, Spanish, Italian
         "Am 3. Oktober 1990 war es so weit.|Im 19. Jahrhundert gab es z.B. Dampf, d.h. Kohle.|Vgl. Nr. 5.",
         "M. Dupont est là.|Il dort à 12.5 degrés.|Mme. Roux aussi.",
@@ -187,6 +189,11 @@ def test_a_wrapped_line_that_begins_with_a_number_is_not_an_item() -> None:
     assert sentences(text) == ["She reached the age of\n45.", "That was long ago, said\nJ. Doe."]
 
 
+def test_an_item_may_wrap_to_the_margin() -> None:
+    item = "1. The licence is given to whoever holds a copy of this work and\nAgrees to its terms."
+    assert sentences(f"{item}\n2. Short\nAnother line.") == [item, "2. Short", "Another line."]
+
+
 def test_code_without_fences_goes_line_by_line() -> None:
     source = "def area(r):\n    x = r * r\n    return pi(x)\n"
     assert sentences(source) == ["def area(r):", "x = r * r", "return pi(x)"]
@@ -206,18 +213,18 @@ def test_what_has_no_stop_is_cut_at_spaces() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["x", ".", "a ", ".)", "a.b", '."', "!?", ">", "`", "- ", "|", "1.", "[1]", "\n", " "]
+    "pattern", ["x", ".", "a ", ".)", "a.b", '."', "!?", ">", "`", "- ", "|", "1.", "[1]", "J. ", "e.g. ", "\n", " "]
 )
 def test_time_is_linear(pattern: str) -> None:
     """Four times the text takes about four times as long, and never the sixteen of a quadratic scan."""
 
     def seconds(size: int) -> float:
-        text = pattern * (size // len(pattern))
+        text = "Go " + pattern * (size // len(pattern))  # a line without a word is never searched for stops
         best = float("inf")
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             split_sentences(text)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
-    assert seconds(1_200_000) < 9 * seconds(300_000) + 0.05
+    assert seconds(400_000) < 9 * seconds(100_000) + 0.05

@@ -133,7 +133,7 @@ class Asker:
         state = _Ask(
             question=checked_question(question),
             scope=scope,
-            budget=DEFAULT_BUDGET if budget is None else budget,
+            budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
             history=tuple(history),
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
@@ -310,6 +310,13 @@ class _QuestionVectors:
             if len(self._vectors) > self._SIZE:
                 self._vectors.popitem(last=False)
         return vector
+
+
+def _checked_budget(budget: int) -> int:
+    """Told now, and not only once a gate has let the question pass."""
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+        raise InvalidArgument(f"budget is {budget!r}: give a whole number of tokens, 1 or more")
+    return budget
 
 
 def _refused(generation: Generation, context: Context) -> str:

@@ -72,6 +72,10 @@ class _Run:
         self.rejected.append(rejection)
         self.progress.rejected += 1
 
+    def is_unread(self, name: str) -> bool:
+        """Whether this id or uri, or a folder that holds it, was rejected: it may still be there."""
+        return any(name == one.uri or name.startswith(f"{one.uri.rstrip('/')}/") for one in self.rejected)
+
 
 class Ingestor:
     """Puts documents into one database with one chunker and one embedder."""
@@ -128,7 +132,14 @@ class Ingestor:
         for document in documents:
             run.progress.seen += 1
             if document.id in run.ids:
-                run.reject(_rejection(document, InvalidArgument("another document of this source has the same id")))
+                run.reject(
+                    _rejection(
+                        document,
+                        InvalidArgument(
+                            "another document has this id: ingest the folder that holds both, or give ids of your own"
+                        ),
+                    )
+                )
                 continue
             run.ids.add(document.id)
             yield document
@@ -233,11 +244,10 @@ class Ingestor:
                 "the source holds no document that could be read, so sync would delete the whole collection: check "
                 "the path, or delete the collection on purpose"
             )
-        rejected_uris = {rejection.uri for rejection in run.rejected}
         gone = [
             external_id
             for external_id, uri in self._documents.external_ids(corpus.id).items()
-            if external_id not in run.ids and external_id not in rejected_uris and uri not in rejected_uris
+            if external_id not in run.ids and not run.is_unread(external_id) and not run.is_unread(uri or "")
         ]
         return self._documents.delete(corpus.id, gone) if gone else 0
 

@@ -73,7 +73,7 @@ class RAG:
             retriever=retriever or HybridRetriever(store, self.space),
             compressor=compressor or SentenceDiet(),
             generators=[accounted_generator(model, self.ledger) for model in models or (ExtractiveReader(),)],
-            confidence=confidence or LogisticConfidence.default(),
+            confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
             research=research,
         )

@@ -179,8 +179,9 @@ class RecursiveChunker:
         # What is left of the section must not be a sliver.
         section_end = headings[bisect_right(headings, fits)]
         latest = bisect_right(atoms.total, atoms.total[section_end] - _SMALLEST_TAIL * size) - 1
+        if latest > fits or latest <= start or atoms.tokens(first, latest) < _SMALLEST_TAIL * size:
+            latest = fits
         earliest = bisect_left(atoms.total, atoms.total[first] + _LEAST_FILL * size)
-        latest = fits if latest < max(earliest, start + 1) else min(fits, latest)
         earliest = min(latest, max(earliest, start + 1))
         return max(
             range(latest, earliest - 1, -1),

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ragdiet.confidence.signals import (
     ANSWER_SIGNALS,
+    COSINE_SIGNALS,
     RETRIEVAL_SIGNALS,
     Reading,
     answer_signals,
@@ -29,7 +30,7 @@ from ragdiet.confidence.signals import (
 from ragdiet.errors import InvalidArgument, SourceNotFound
 
 if TYPE_CHECKING:
-    from ragdiet.types import Context, Generation, Hit
+    from ragdiet.types import Context, Generation, Hit, Space
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -63,6 +64,7 @@ class Logistic(_Strict):
 
 
 class _Model(_Strict):
+    embedder: str
     retrieval: Logistic
     answer: Logistic
     gate: Share
@@ -75,22 +77,23 @@ class LogisticConfidence:
     """Estimates the chance that an answer is right. Fits ``protocols.Confidence``.
 
     ``certified`` says whether ``accept`` carries a proven bound on wrong answers; ``card`` is what the
-    model was fitted on and how it did. Cosines of another embedder than the card's have another scale:
-    fit anew, or the gates misjudge.
+    model was fitted on and how it did. Cosines of another embedder have another scale: for a space of
+    another model than the one it was fitted with they count as unknown, until it is fitted anew.
     """
 
-    def __init__(self, model: _Model) -> None:
-        self._retrieval = model.retrieval
-        self._answer = model.answer
+    def __init__(self, model: _Model, *, space: Space | None = None) -> None:
+        foreign = space is not None and space.model != model.embedder
+        self._retrieval = _without_cosines(model.retrieval) if foreign else model.retrieval
+        self._answer = _without_cosines(model.answer) if foreign else model.answer
         self.gate = model.gate
         self.accept = model.accept
         self.certified = model.certified
         self.card: dict[str, Any] = dict(model.card)
 
     @classmethod
-    def default(cls) -> Self:
-        """The model that comes with ragdiet."""
-        return cls(_default())
+    def default(cls, space: Space | None = None) -> Self:
+        """The model that comes with ragdiet, for questions to ``space``."""
+        return cls(_default(), space=space)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -115,6 +118,11 @@ class LogisticConfidence:
         answerable = self._retrieval.probability(retrieval_signals(reading))
         right = self._answer.probability(answer_signals(reading, context, generation))
         return backing * min(answerable, right)
+
+
+def _without_cosines(logistic: Logistic) -> Logistic:
+    kept = {name: term for name, term in logistic.terms.items() if name not in COSINE_SIGNALS}
+    return Logistic(bias=logistic.bias, terms=kept)
 
 
 @cache

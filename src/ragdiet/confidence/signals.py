@@ -30,6 +30,7 @@ _BLOCKED = frozenset({"guardrail_intervened", "content_filtered", "malformed_mod
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 UNKNOWN = math.nan
 
+COSINE_SIGNALS = frozenset({"best_cosine", "cosine_margin"})
 RETRIEVAL_SIGNALS = (
     "best_cosine",
     "cosine_margin",

@@ -42,8 +42,9 @@ scored AS MATERIALIZED (
            d.rank AS dense_rank,
            coalesce((SELECT -(l.weights <#> question.weights) FROM ragdiet.lexical l, question
                      WHERE l.chunk_id = c.chunk_id), 0) AS keyword_score,
-           coalesce((SELECT 1 - (v.embedding <=> %(vector)s) FROM {vectors} v
-                     WHERE v.chunk_id = c.chunk_id), 0) AS dense_score
+           CASE WHEN %(dense_depth)s = 0 THEN 0 ELSE
+               coalesce((SELECT 1 - (v.embedding <=> %(vector)s) FROM {vectors} v
+                         WHERE v.chunk_id = c.chunk_id), 0) END AS dense_score
     FROM (SELECT chunk_id FROM keyword UNION SELECT chunk_id FROM dense) c
     LEFT JOIN keyword_leg k USING (chunk_id)
     LEFT JOIN dense_leg d USING (chunk_id)
