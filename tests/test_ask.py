@@ -12,7 +12,7 @@ from ragdiet.errors import BudgetTooSmall, InvalidArgument, ModelTimeout, ModelU
 from ragdiet.protocols import Generator
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Answer, Context, Document, Embedding, EmbedKind, Generation, Hit, Prompt, Turn, Usage
+from ragdiet.types import Answer, Context, Document, Embedding, EmbedKind, Generation, Hit, Prompt, Quote, Turn, Usage
 from tests.embedders import WordEmbedder
 
 DOCUMENTS = (
@@ -50,11 +50,8 @@ class Scripted:
         self.price = Decimal(price)
         self.prompts: list[Prompt] = []
 
-    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal:
-        return self.price * output_tokens / prompt.max_tokens
-
-    def worst_cost(self, prompt: Prompt) -> Decimal:
-        return self.price
+    def quote(self, prompt: Prompt) -> Quote:
+        return Quote(least=self.price / 4, expected=self.price / 2, most=self.price)
 
     def generate(self, prompt: Prompt) -> Generation:
         self.prompts.append(prompt)
@@ -258,7 +255,9 @@ def test_generate_takes_only_models_of_the_chain(database: Database) -> None:
 def test_quote_is_ordered_and_honest(database: Database) -> None:
     rag = made(database, Scripted("cheap", "NOT FOUND", "0.001"), Scripted("dear", "Three months [1].", "0.1"))
     quote = rag.quote("How long is the notice period?")
-    assert 0 < quote.least < quote.expected < quote.most == Decimal("0.101")
+    assert (quote.least, quote.expected, quote.most) == (Decimal("0.00025"), Decimal("0.0005"), Decimal("0.101"))
+    stopped = made(database, Scripted("cheap", "NOT FOUND", "0.001"), confidence=Sure(retrieval=0.1)).quote("Notice?")
+    assert (stopped.least, stopped.expected, stopped.most) == (0, 0, Decimal("0.001"))
     free = made(database).quote("How long is the notice period?")
     assert (free.least, free.expected, free.most) == (0, 0, 0)
 

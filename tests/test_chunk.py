@@ -203,13 +203,15 @@ def test_an_introduction_stays_with_what_it_introduces() -> None:
             assert not chunk.text.endswith(("follows:", "closing")), words
 
 
-def test_a_heading_stays_with_its_section() -> None:
-    heading = "Who may leave?\n=============="
-    for words in range(20, 100, 3):
-        before = paragraph(words)
-        text = f"{before}\n\n{heading}\n\n{paragraph(60, 'then')}"
-        document = Document("d", text, meta={"headings": [[len(before) + 2, 2, "Who may leave?"]]})
-        for chunk in RecursiveChunker(100).chunk(document):
+@pytest.mark.parametrize("level", [2, 5])
+def test_a_heading_stays_with_its_section(level: int) -> None:
+    lines = ["A", "B", "C", "D"]
+    headings = [[3 * n, n + 1, line] for n, line in enumerate(lines)]
+    for words in range(20, 100):
+        before = "\n\n".join([*lines, paragraph(words)])
+        text = f"{before}\n\nWho may leave?\n==============\n\n{paragraph(60, 'then')}"
+        headings[4:] = [[len(before) + 2, level, "Who may leave?"]]
+        for chunk in RecursiveChunker(100).chunk(Document("d", text, meta={"headings": headings})):
             assert not chunk.text.endswith(("?", "=")), words
 
 

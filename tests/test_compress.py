@@ -390,6 +390,14 @@ def test_the_second_document_of_a_question_for_two_is_found() -> None:
     assert "She was born in Carrow and studied in Bern." in {kept.text for kept in context.kept}
 
 
+def test_a_title_counts_for_its_passage_and_for_each_of_its_sentences() -> None:
+    fares = [Document("a", "It costs 4 euros.", title="Ferry"), Document("b", "It costs 9 euros.", title="Bus")]
+    ferry = compress("How much is the ferry?", fares, budget=12).kept[0]
+    bus = compress("How much is the ferry?", fares, budget=12).dropped[0]
+    assert ferry.document_id == "a"
+    assert ferry.score == bus.score + 2
+
+
 def test_a_short_title_is_not_named_by_a_common_word() -> None:
     film = Document("film", "Rain fell.", title="It")
     context = compress("When did the Northam bridge open?", [*TOWN, film])

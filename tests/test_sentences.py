@@ -1,4 +1,3 @@
-
 from __future__ import annotations
 
 import inspect
@@ -108,7 +107,7 @@ def test_wrapping_a_paragraph_moves_no_border(width: int) -> None:
         "Take vitamin C.|It helps.",
         # all lower case: capitals cannot tell, so every stop ends but an abbreviation's
         "the wing stalls .|the flow is laminar .|see fig. 3 and approx. ten others.|it ends.",
-        "really? yes! it does.|fine.",
+        "really?|yes!|it does.|fine.",
         "Really? yes! it does.|Fine.",
         # German, French, Spanish, Italian
         "Am 3. Oktober 1990 war es so weit.|Im 19. Jahrhundert gab es z.B. Dampf, d.h. Kohle.|Vgl. Nr. 5.",
@@ -227,4 +226,4 @@ def test_time_is_linear(pattern: str) -> None:
             best = min(best, time.process_time() - began)
         return best
 
-    assert seconds(400_000) < 9 * seconds(100_000) + 0.05
+    assert seconds(200_000) < 9 * seconds(50_000) + 0.05

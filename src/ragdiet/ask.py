@@ -148,20 +148,19 @@ class Asker:
     def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
-        Least: the first model declines after one token. Expected: it answers at a third of the
-        answer's cap. Most: every model of the chain is asked and fills its cap.
+        Least and expected are the first model's alone, and least is 0 where gate 1 would stop the
+        question. Most is every model of the chain, one after the other.
         """
         question = checked_question(question)
-        context = self.compress(question, self.retrieve(question, scope), DEFAULT_BUDGET if budget is None else budget)
-
-        prompt = self._prompt(question, context)
-        first = self._generators[self.plan.models[0]]
-        least = expected = Decimal(0)
-        if context.kept and isinstance(first, Priced):
-            least = first.estimated_cost(prompt, output_tokens=1)
-            expected = first.estimated_cost(prompt, output_tokens=ANSWER_TOKENS // 3)
-        most = sum((self._worst_cost(model, prompt) for model in self.plan.models), Decimal(0))
-        return Quote(least=least, expected=expected, most=most)
+        hits = self.retrieve(question, scope)
+        context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
+        quotes = [self._model_quote(model, self._prompt(question, context)) for model in self.plan.models]
+        passes = self._confidence.of_retrieval(question, hits) >= self._confidence.gate
+        return Quote(
+            least=quotes[0].least if passes else Decimal(0),
+            expected=quotes[0].expected if passes else Decimal(0),
+            most=sum((quote.most for quote in quotes), Decimal(0)),
+        )
 
     @staticmethod
     def _prompt(question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
@@ -169,9 +168,11 @@ class Asker:
             system=SYSTEM, question=question, context=context, history=tuple(history), max_tokens=ANSWER_TOKENS
         )
 
-    def _worst_cost(self, model: str, prompt: Prompt) -> Decimal:
+    def _model_quote(self, model: str, prompt: Prompt) -> Quote:
         generator = self._generators[model]
-        return generator.worst_cost(prompt) if isinstance(generator, Priced) else Decimal(0)
+        if isinstance(generator, Priced):
+            return generator.quote(prompt)
+        return Quote(least=Decimal(0), expected=Decimal(0), most=Decimal(0))
 
     def _next(self, state: _Ask) -> Step | None:
         step = next_step(state.attempts, self.plan)
@@ -219,7 +220,7 @@ class Asker:
             state.context = self.compress(state.question, state.hits, state.budget)
         if state.max_cost is not None:
             left = state.max_cost - self._ledger.cost_of(current().prompt_id)
-            worst = self._worst_cost(model, self._prompt(state.question, state.context, state.history))
+            worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
             if worst > left:
                 state.reason = "over budget"
                 return Attempt(

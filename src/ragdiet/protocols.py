@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         Hit,
         Passage,
         Prompt,
+        Quote,
         Space,
         Span,
     )
@@ -115,12 +115,10 @@ class Generator(Protocol):
 
 @runtime_checkable
 class Priced(Protocol):
-    """A generator that can say in USD what a prompt will cost at so many tokens of reply, by its estimate,
-    and the most that it may cost with its longest reply and every try that may be billed."""
+    """A generator that can say what a prompt will cost, USD: at least, as expected, and at most, with its
+    longest reply and every try that may be billed."""
 
-    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal: ...
-
-    def worst_cost(self, prompt: Prompt) -> Decimal: ...
+    def quote(self, prompt: Prompt) -> Quote: ...
 
 
 @runtime_checkable

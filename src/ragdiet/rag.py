@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
 from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
 from ragdiet.analysis import analyzer
@@ -27,9 +27,9 @@ from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.bedrock import BedrockClient
     from ragdiet.ingest import Progress, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
-    from ragdiet.store.embedded import EmbeddedServer
     from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
 
 DEFAULT_COLLECTION = "default"
@@ -64,7 +64,7 @@ class RAG:
         self.collection = _checked_name(collection, "collection")
         self.tenant = tenant
         self.ledger = ledger or PostgresLedger(store)
-        self._server: EmbeddedServer | None = None
+        self._owned: list[_Closeable] = [store]
         self._schema_checked = False
         embedder = accounted_embedder(embedder, self.ledger)
         self._ingestor = Ingestor(store, chunker or RecursiveChunker(), embedder, analyzer())
@@ -101,7 +101,7 @@ class RAG:
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
             rag = cls._open(server.dsn, _Named(region, prices), embedder, models, pieces)
-            rag._server = server
+            rag._owned.append(server)
             rag.migrate()
         except BaseException:
             server.close()
@@ -140,13 +140,15 @@ class RAG:
         store = Database(dsn)
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
-            return cls(
+            rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
                 models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
                 ledger=ledger,
                 **pieces,
             )
+            rag._owned += named.clients
+            return rag
         except BaseException:
             store.close()
             raise
@@ -311,9 +313,8 @@ class RAG:
 
     def close(self) -> None:
         """Close the connections; the last user of an embedded server stops it. Safe to call again."""
-        self.store.close()
-        if self._server is not None:
-            self._server.close()
+        for owned in self._owned:
+            owned.close()
 
     def __enter__(self) -> Self:
         return self
@@ -343,12 +344,17 @@ class RAG:
         )
 
 
+class _Closeable(Protocol):
+    def close(self) -> None: ...
+
+
 class _Named:
-    """Embedders and generators by name: ``provider:exact id``."""
+    """Embedders and generators by name: ``provider:exact id``. Those of Bedrock share one client."""
 
     def __init__(self, region: str | None, prices: PriceBook | None) -> None:
         self._region = region
         self._prices = prices
+        self.clients: list[BedrockClient] = []
 
     def embedder(self, name: str, ledger: Ledger) -> Embedder:
         provider, _, model = name.partition(":")
@@ -374,10 +380,18 @@ class _Named:
 
     def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
         from ragdiet.account import PriceBook
+        from ragdiet.bedrock import BedrockClient
 
         if not self._region:
             raise InvalidArgument(f"{name} needs the AWS region that serves it, such as region='us-east-1'")
-        return {"region": self._region, "ledger": ledger, "prices": self._prices or PriceBook.default()}
+        if not self.clients:
+            self.clients.append(BedrockClient(self._region))
+        return {
+            "region": self._region,
+            "ledger": ledger,
+            "prices": self._prices or PriceBook.default(),
+            "client": self.clients[0],
+        }
 
 
 def _checked_name(name: str, what: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ragdiet.account.ledger import Ledger, metered
 from ragdiet.protocols import Priced, SentenceEmbedder
-from ragdiet.types import Usage
+from ragdiet.types import Quote, Usage
 
 if TYPE_CHECKING:
     from ragdiet.protocols import Embedder, Generator
@@ -65,13 +65,10 @@ class MeteredGenerator:
             call.settle(generation.usage, served=generation.served)
         return generation
 
-    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal:
+    def quote(self, prompt: Prompt) -> Quote:
         if isinstance(self._generator, Priced):
-            return self._generator.estimated_cost(prompt, output_tokens=output_tokens)
-        return Decimal(0)
-
-    def worst_cost(self, prompt: Prompt) -> Decimal:
-        return self._generator.worst_cost(prompt) if isinstance(self._generator, Priced) else Decimal(0)
+            return self._generator.quote(prompt)
+        return Quote(least=Decimal(0), expected=Decimal(0), most=Decimal(0))
 
 
 def accounted_embedder(embedder: Embedder, ledger: Ledger) -> Embedder:

@@ -19,8 +19,7 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Chunk, Document, Span
 
 _SMALLEST_SIZE = 8
-_LEAST_FILL = 0.5
-_SMALLEST_TAIL = 0.25
+_LEAST_FILL = 0.25
 _SMALLEST_SECTION = 0.125
 # A heading closes the chunk before it from this fill on: outermost sections, those in them, all others.
 _FILL_AT_HEADING = (0.125, 0.25, 0.5)
@@ -178,8 +177,8 @@ class RecursiveChunker:
 
         # What is left of the section must not be a sliver.
         section_end = headings[bisect_right(headings, fits)]
-        latest = bisect_right(atoms.total, atoms.total[section_end] - _SMALLEST_TAIL * size) - 1
-        if latest > fits or latest <= start or atoms.tokens(first, latest) < _SMALLEST_TAIL * size:
+        latest = bisect_right(atoms.total, atoms.total[section_end] - _LEAST_FILL * size) - 1
+        if latest > fits or latest <= start or atoms.tokens(first, latest) < _LEAST_FILL * size:
             latest = fits
         earliest = bisect_left(atoms.total, atoms.total[first] + _LEAST_FILL * size)
         earliest = min(latest, max(earliest, start + 1))

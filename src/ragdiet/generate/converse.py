@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.account import Ledger, OpenCall, PriceBook, metered
-from ragdiet.bedrock import BedrockClient, converse_usage, estimated_tokens
+from ragdiet.bedrock import ESTIMATE_MARGIN, BedrockClient, converse_usage, estimated_tokens
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, UnknownPrice
 from ragdiet.generate.prompt import user_message
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
-from ragdiet.types import Generation, Usage
+from ragdiet.types import Generation, Quote, Usage
 
 if TYPE_CHECKING:
     from ragdiet.protocols import TokenCounter
@@ -71,15 +71,19 @@ class ConverseGenerator:
             request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
             return self._client.retry.run(lambda: self._try(request, worst))
 
-    def estimated_cost(self, prompt: Prompt, *, output_tokens: int) -> Decimal:
-        """USD of one try whose reply has ``output_tokens``, by our own count of the prompt."""
-        usage = Usage(input_tokens=self._counted(prompt), output_tokens=output_tokens)
-        return self._price.cost(usage, tier=self._tier)
+    def quote(self, prompt: Prompt) -> Quote:
+        """Least: a reply of one token, and our count over by the estimate's margin. Expected: our count, and
+        a reply of a third of its cap. Most: the count under by the margin, the longest reply, every try billed."""
+        counted = self._counted(prompt)
 
-    def worst_cost(self, prompt: Prompt) -> Decimal:
-        """USD of the longest reply to a prompt counted with the estimate's margin, for each try that may be billed."""
-        usage = Usage(input_tokens=estimated_tokens(self._counted(prompt)), output_tokens=prompt.max_tokens)
-        return self._client.retry.billed_attempts * self._price.cost(usage, tier=self._tier)
+        def cost(input_tokens: int, output_tokens: int) -> Decimal:
+            return self._price.cost(Usage(input_tokens=input_tokens, output_tokens=output_tokens), tier=self._tier)
+
+        return Quote(
+            least=cost(int(counted / ESTIMATE_MARGIN), 1),
+            expected=cost(counted, max(1, prompt.max_tokens // 3)),
+            most=self._client.retry.billed_attempts * cost(estimated_tokens(counted), prompt.max_tokens),
+        )
 
     def _counted(self, prompt: Prompt) -> int:
         texts = [block["text"] for message in _messages(prompt) for block in message["content"]]

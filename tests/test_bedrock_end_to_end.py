@@ -1,0 +1,112 @@
+"""RAG.connect against the Bedrock stand-in: documents in, an answer out, and both bills alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from ragdiet import PriceBook
+from ragdiet.rag import RAG
+from ragdiet.types import Document, Usage
+from tests.bedrock_server import BedrockServer, Fault
+
+CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
+DOCUMENTS = (
+    Document(
+        "leaving", "The notice period is three months for permanent staff. Laptops go back to Utrecht.", "Leaving"
+    ),
+    Document("travel", "Trains are booked through the travel desk. Hotel rooms may cost 140 euros.", "Travel"),
+)
+QUESTION = "How long is the notice period for permanent staff?"
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": server.url,
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def connected(bedrock: BedrockServer, dsn: str) -> Iterator[RAG]:
+    with RAG.connect(
+        dsn,
+        region="us-east-1",
+        embedder="bedrock:amazon.titan-embed-text-v2:0",
+        models=[f"bedrock:{CHEAP}", f"bedrock:{DEAR}"],
+    ) as rag:
+        rag.migrate()
+        rag.ingest(DOCUMENTS)
+        yield rag
+
+
+def billed(bedrock: BedrockServer, *, since: int = 0) -> Decimal:
+    return sum(
+        (
+            PriceBook.default()
+            .price(call.model, "us-east-1")
+            .cost(Usage(input_tokens=call.input_tokens, output_tokens=call.output_tokens))
+            for call in bedrock.calls[since:]
+        ),
+        Decimal(0),
+    )
+
+
+def test_an_answer_costs_what_the_service_bills(connected: RAG, bedrock: BedrockServer, dsn: str) -> None:
+    before = len(bedrock.calls)
+    quote = connected.quote(QUESTION)
+    answer = connected.ask(QUESTION)
+    assert answer.outcome == "answered"
+    assert "three months" in answer.text
+    assert answer.citations[0].document_id == "leaving"
+    asked = bedrock.calls[before:]
+    assert [call.operation for call in asked] == ["invoke", "converse"]
+    assert asked[1].request["requestMetadata"]["prompt_id"] == answer.prompt_id
+    # The quote embedded the question, under a prompt_id of its own; the ask used that vector again.
+    assert answer.cost == billed(bedrock, since=before + 1) > 0
+    assert quote.least < answer.cost < quote.most
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT sum(cost), count(*) FROM ragdiet.call WHERE cost > 0").fetchone()
+    assert row == (billed(bedrock), len(bedrock.calls))
+
+
+def test_ingest_is_billed_once(connected: RAG, bedrock: BedrockServer) -> None:
+    assert len(bedrock.calls) == len(DOCUMENTS)
+    assert sum((row.cost for row in connected.costs(by="stage")), Decimal(0)) == billed(bedrock) > 0
+    again = connected.ingest(DOCUMENTS)
+    assert (again.unchanged, again.cost, len(bedrock.calls)) == (2, 0, 2)
+
+
+def test_a_model_without_access_hands_on_to_the_next(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.retrieve(QUESTION)
+    bedrock.faults.append(Fault(status=403, code="AccessDeniedException"))
+    answer = connected.ask(QUESTION)
+    assert [attempt.model for attempt in answer.attempts] == [None, CHEAP, DEAR]
+    assert "AccessDenied" in answer.attempts[1].reason
+    assert answer.outcome == "answered"
+
+
+def test_no_model_at_all_is_a_failed_answer(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.retrieve(QUESTION)
+    bedrock.faults.extend([Fault(status=400, code="ValidationException")] * 2)
+    answer = connected.ask(QUESTION)
+    assert answer.outcome == "failed"
+    assert answer.cost == 0
+    assert answer.citations[0].document_id == "leaving"
+
+
+def test_max_cost_stops_before_the_call(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.retrieve(QUESTION)
+    before = len(bedrock.calls)
+    answer = connected.ask(QUESTION, max_cost="0.000001")
+    assert answer.outcome == "abstained"
+    assert len(bedrock.calls) == before
