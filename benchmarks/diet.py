@@ -35,8 +35,8 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import data_folder, read_lines
 from benchmarks.machine import machine
-from ragdiet.compress import compress, relevance
-from ragdiet.compress import diet as diet_module
+from ragdiet.diet import compress, relevance
+from ragdiet.diet import diet as diet_module
 from ragdiet.embed import MiniLM
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.sentences import split_sentences

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragdiet.compress import SentenceDiet
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.confidence.signals import (
     ANSWER_SIGNALS,
@@ -30,6 +29,7 @@ from ragdiet.confidence.signals import (
     support,
 )
 from ragdiet.confidence.wording import is_negated, opposites, specifics, subject_terms, words_of
+from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument, SourceNotFound
 from ragdiet.generate import SYSTEM, ExtractiveReader
 from ragdiet.protocols import Confidence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ragdiet.aio import AsyncRAG
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import RecursiveChunker
-    from ragdiet.compress import SentenceDiet, compress
+    from ragdiet.diet import SentenceDiet, compress
     from ragdiet.embed import MiniLM, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
@@ -65,10 +65,10 @@ _HOMES = {
     "RagdietError": "errors",
     "RecursiveChunker": "chunk",
     "Sentence": "types",
-    "SentenceDiet": "compress",
+    "SentenceDiet": "diet",
     "TitanEmbedder": "embed",
     "Turn": "types",
-    "compress": "compress",
+    "compress": "diet",
 }
 
 __all__ = [  # noqa: RUF022 - the two doors first

@@ -14,8 +14,8 @@ from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, account
 from ragdiet.analysis import analyzer
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
-from ragdiet.compress import SentenceDiet
 from ragdiet.confidence import LogisticConfidence
+from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument, UnknownModel
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor

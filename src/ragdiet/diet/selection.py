@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ragdiet.analysis import analyzer
-from ragdiet.compress.layout import Layout, Page
-from ragdiet.compress.passages import Part, read_passages
-from ragdiet.compress.relevance import relevance
+from ragdiet.diet.layout import Layout, Page
+from ragdiet.diet.passages import Part, read_passages
+from ragdiet.diet.relevance import relevance
 from ragdiet.errors import BudgetTooSmall, InvalidArgument, InvalidQuestion
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Sentence, Source

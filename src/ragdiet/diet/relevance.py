@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ragdiet.analysis import Analyzer
 from ragdiet.bm25 import idf, weight
-from ragdiet.compress.cues import answer_patterns, plain_words, subject
-from ragdiet.compress.passages import Part
+from ragdiet.diet.cues import answer_patterns, plain_words, subject
+from ragdiet.diet.passages import Part
 
 ANSWER_KIND = 0.4
 NAMED_TITLE = 0.6

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-from ragdiet.compress.passages import Part
+from ragdiet.diet.passages import Part
 from ragdiet.types import Span
 
 _MARK = re.compile(r"\[[\d\s,;.–-]{1,80}\]")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragdiet.compress import SentenceDiet, compress
+from ragdiet.diet import SentenceDiet, compress
 from ragdiet.errors import BudgetTooSmall, DimensionMismatch, InvalidArgument, InvalidQuestion
 from ragdiet.protocols import Compressor
 from ragdiet.sentences import split_sentences
@@ -267,7 +267,7 @@ def test_same_input_same_output(question: str, passages: list[Passage], budget: 
 
 def test_the_output_does_not_depend_on_the_process() -> None:
     program = (
-        "import argparse, json; from ragdiet.compress import compress;"
+        "import argparse, json; from ragdiet.diet import compress;"
         "documents = [value.__doc__ for value in vars(argparse).values() if getattr(value, '__doc__', None)];"
         "context = compress('Which long option names take an argument of several words?', documents * 2, 200);"
         "print(json.dumps([context.text, context.tokens, [one.score for one in context.dropped]]))"
@@ -649,10 +649,10 @@ def test_large_passages_take_time_in_proportion() -> None:
     assert seconds[1] < 15
 
 
-@pytest.mark.parametrize("first", ["import ragdiet.compress", "from ragdiet.compress import SentenceDiet", "pass"])
+@pytest.mark.parametrize("first", ["import ragdiet.diet", "from ragdiet.diet import SentenceDiet", "pass"])
 def test_the_function_is_ragdiet_compress_whatever_was_imported_before(first: str) -> None:
     program = (
-        f"{first}; import ragdiet; from ragdiet import compress; from ragdiet.compress import SentenceDiet;"
+        f"{first}; import ragdiet; from ragdiet import compress; from ragdiet.diet import SentenceDiet;"
         "passages = ['The fee is 5 euros.', 'Dogs ride free.'];"
         "print(compress('fee?', passages, 10, counter=None).text, ragdiet.compress('fee?', passages, budget=10).tokens)"
     )

@@ -1,0 +1,3 @@
+from ragdiet.diet.selection import SentenceDiet, compress
+
+__all__ = ["SentenceDiet", "compress"]
