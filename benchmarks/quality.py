@@ -77,7 +77,10 @@ def measure(rag: RAG, folder: Path) -> list[dict[str, object]]:
     vectors = embedder.embed([row["text"] for row in questions], kind="query").vectors
     rows = []
     for leg in ("keyword", "dense", "hybrid"):
-        retriever = HybridRetriever(rag.store, rag.space, keyword=leg != "dense", dense=leg != "keyword")
+        # The peer's keyword search knows no question words; the hybrid is measured as it ships, without them.
+        retriever = HybridRetriever(
+            rag.store, rag.space, keyword=leg != "dense", dense=leg != "keyword", question_words=leg == "keyword"
+        )
         found = [
             [hit.document_id for hit in retriever.retrieve(row["text"], vector, k=10, collection=name)]
             for row, vector in zip(questions, vectors, strict=True)

@@ -14,6 +14,7 @@ from ragdiet.analysis import analyzer
 from ragdiet.errors import DimensionMismatch, InvalidArgument, InvalidQuestion
 from ragdiet.rag import RAG
 from ragdiet.retrieve import HybridRetriever, hybrid, rewritten
+from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.store import Database
 from ragdiet.types import Document
 from tests.embedders import WordEmbedder
@@ -51,7 +52,7 @@ def test_bm25_scores_are_those_of_bm25s(filled: RAG, database: Database, dsn: st
     tokens = [analyzer().terms(f"{titles[chunk_id]}\n{text}") for chunk_id, text in stored]
     peer = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     peer.index(tokens, show_progress=False)
-    retriever = HybridRetriever(database, filled.space, dense=False)
+    retriever = HybridRetriever(database, filled.space, dense=False, question_words=True)
     for question in QUESTIONS:
         scores = peer.get_scores(analyzer().terms(question))
         expected = np.sort(scores[scores > 0])[::-1][:10]
@@ -178,6 +179,16 @@ def test_retriever_needs_a_leg(filled: RAG, database: Database) -> None:
         HybridRetriever(database, filled.space, keyword=False, dense=False)
     with pytest.raises(InvalidArgument, match="between 0 and 1"):
         HybridRetriever(database, filled.space, dense_weight=2)
+
+
+def test_question_words_are_no_terms(filled: RAG, database: Database) -> None:
+    retriever = HybridRetriever(database, filled.space, dense=False)
+    scores = [hit.keyword_score for hit in retriever.retrieve("median of grouped data", None, k=5)]
+    asked = retriever.retrieve("What is the median of grouped data, and how does it do?", None, k=5)
+    assert [hit.keyword_score for hit in asked] == scores
+    assert without_question_words("Which laws must be obeyed?") == "laws obeyed"
+    assert without_question_words("What is it, and how?") == "it and"
+    assert without_question_words("How?") == "How?"
 
 
 def test_second_search_drops_question_words() -> None:

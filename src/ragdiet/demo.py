@@ -29,7 +29,7 @@ MODULES = (
 ).split()
 
 QUESTIONS = (
-    "How does heapq's merge differ from sorted(itertools.chain(*iterables))?",
+    "What does functools.lru_cache do when maxsize is None?",
     "What does statistics.median return when the number of data points is even?",
     "Which function of textwrap removes common leading whitespace from every line?",
     "What is the notice period for an employee on probation?",

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from ragdiet.analysis import Analyzer, analyzer, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
+from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.types import Hit, Hits
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class HybridRetriever:
     Each leg's scores are standardised by the mean and deviation of its best ``depth`` hits; every
     candidate of either leg is scored in both. ``dense_weight`` in [0, 1] is the share of the dense
     leg, by default the one measured for the space's model. ``keyword=False`` or ``dense=False``
-    switch a leg off.
+    switch a leg off. Words such as "which" and "does" are no terms of the keyword leg unless
+    ``question_words=True``.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class HybridRetriever:
         depth: int = 100,
         keyword: bool = True,
         dense: bool = True,
+        question_words: bool = False,
         words: Analyzer | None = None,
     ) -> None:
         if not (keyword or dense):
@@ -59,6 +62,7 @@ class HybridRetriever:
         self._depth = depth
         self._keyword = keyword
         self._dense = dense
+        self._question_words = question_words
         self._dense_weight = weight if keyword and dense else float(dense)
         self._analyzer = words or analyzer()
 
@@ -84,7 +88,8 @@ class HybridRetriever:
         A collection that was never filled gives no hits.
         """
         depth = max(self._depth, k)
-        occurrences = term_numbers(self._analyzer.terms(question)) if self._keyword else {}
+        words = question if self._question_words else without_question_words(question)
+        occurrences = term_numbers(self._analyzer.terms(words)) if self._keyword else {}
         parameters: dict[str, Any] = {
             "terms": list(occurrences),
             "occurrences": list(occurrences.values()),
