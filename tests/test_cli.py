@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,17 @@ def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], h
     assert asked.returncode == 2
     assert "abstained" in asked.stdout
     assert "Spassky" not in asked.stdout
+
+
+def test_a_terminal_gets_a_bar(environment: dict[str, str], handbook: Path) -> None:
+    terminal, stderr = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "--collection", "bar", "ingest", str(handbook)], env=environment, stderr=stderr, check=True
+    )
+    os.close(stderr)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert shown.endswith("[####################] 3 of 3 documents, 0 unchanged, 0 rejected, 3 chunks written\r\n")
 
 
 def test_rejected_files_end_with_status_3(environment: dict[str, str], tmp_path: Path) -> None:

@@ -246,15 +246,18 @@ def test_two_writers_of_the_same_documents(dsn: str) -> None:
 
 
 def test_progress_is_told(rag: RAG) -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, int | None]] = []
 
     def note(progress: Progress) -> None:
-        seen.append(progress.seen)
+        seen.append((progress.seen, progress.total))
 
-    rag.ingest([Document(str(n), f"Text number {n}.") for n in range(300)], progress=note)
-    assert seen == sorted(seen)
-    assert seen[-1] == 300
-    assert len(seen) > 1
+    documents = [Document(str(n), f"Text number {n}.") for n in range(300)]
+    rag.ingest(documents, progress=note)
+    assert [count for count, _ in seen] == [128, 256, 300]
+    assert {total for _, total in seen} == {300}
+    seen.clear()
+    rag.ingest(iter(documents), progress=note)
+    assert seen[-1] == (300, None)
 
 
 def test_ledger_has_a_row_for_the_embedding(rag: RAG, dsn: str) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ragdiet.analysis import Analyzer, term_numbers
 from ragdiet.errors import BadReply, EmptySource, InvalidArgument, RagdietError, StoreError
-from ragdiet.load import load
+from ragdiet.load import expected, load
 from ragdiet.protocols import SentenceEmbedder
 from ragdiet.store import (
     Corpus,
@@ -49,8 +49,10 @@ _MOST_TERMS = 16_000  # a sparsevec holds no more entries
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """Where an ingest is. Counts are of documents, ``chunks`` of chunks written so far."""
+    """Where an ingest is. Counts are of documents, ``chunks`` of chunks written so far; ``total`` is the
+    number of files and Documents that the source names, None when it cannot be known before the end."""
 
+    total: int | None = None
     seen: int = 0
     added: int = 0
     updated: int = 0
@@ -109,6 +111,8 @@ class Ingestor:
         """
         began = time.perf_counter()
         run = _Run()
+        if progress:
+            run.progress.total = expected(source)
         corpus = ensure_corpus(self._database, tenant=tenant, collection=collection)
         for batch in _batches(self._accepted(load(source, rejected=run.reject), run)):
             self._ingest_batch(corpus, batch, run)

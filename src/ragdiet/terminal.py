@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def ingest_with_progress(rag: RAG, source: Any, *, sync: bool = False) -> IngestReport:
     """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
-    return rag.ingest(source, sync=sync, progress=_live_line() if sys.stderr.isatty() else _plain_lines())
+    if not sys.stderr.isatty():
+        return rag.ingest(source, sync=sync, progress=_plain_lines())
+    try:
+        return rag.ingest(source, sync=sync, progress=_live_line())
+    finally:
+        click.echo(err=True)
 
 
 def report_line(report: IngestReport) -> str:
@@ -65,10 +70,18 @@ def _plain_lines() -> Callable[[Progress], None]:
 
 
 def _progress_text(progress: Progress) -> str:
+    done = progress.added + progress.updated + progress.unchanged + progress.rejected
     return (
-        f"{progress.seen:,} documents read, {progress.added + progress.updated:,} written, "
-        f"{progress.unchanged:,} unchanged, {progress.rejected:,} rejected, {progress.chunks:,} chunks"
+        f"{_bar(done, progress.total)}{done:,}{f' of {progress.total:,}' if progress.total else ''} documents, "
+        f"{progress.unchanged:,} unchanged, {progress.rejected:,} rejected, {progress.chunks:,} chunks written"
     )
+
+
+def _bar(done: int, total: int | None, width: int = 20) -> str:
+    if not total:
+        return ""
+    filled = min(width, width * done // total)
+    return f"[{'#' * filled}{'.' * (width - filled)}] "
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

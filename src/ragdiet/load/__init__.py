@@ -1,6 +1,6 @@
 from ragdiet.load.check import checked
-from ragdiet.load.files import MAX_BYTES, Source, load
+from ragdiet.load.files import MAX_BYTES, Source, expected, load
 from ragdiet.load.formats import PARSERS, Parser, parse
 from ragdiet.load.loaded import Loaded
 
-__all__ = ["MAX_BYTES", "PARSERS", "Loaded", "Parser", "Source", "checked", "load", "parse"]
+__all__ = ["MAX_BYTES", "PARSERS", "Loaded", "Parser", "Source", "checked", "expected", "load", "parse"]

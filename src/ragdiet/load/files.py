@@ -49,6 +49,15 @@ def load(
     return _documents(chain.from_iterable(found), rejected, max_bytes)
 
 
+def expected(source: Source | Iterable[Source]) -> int | None:
+    """How many files and Documents ``source`` names; unknown (None) for an iterator. Raises what `load` does."""
+    if isinstance(source, str | Path | Document):
+        source = (source,)
+    if not isinstance(source, Sequence):
+        return None
+    return sum(1 for each in source for _ in _find(each, rejected=lambda _: None))
+
+
 def _find(source: Source, rejected: Callable[[Rejection], None]) -> Iterable[File | Document]:
     if isinstance(source, Document):
         return (source,)
