@@ -11,11 +11,18 @@ import psycopg
 import pytest
 
 from ragdiet.analysis import analyzer, term_numbers
-from ragdiet.errors import BadReply, DimensionMismatch, EmptySource, SourceNotFound, StoreUnavailable
+from ragdiet.errors import (
+    BadReply,
+    DimensionMismatch,
+    EmptySource,
+    SourceNotFound,
+    StoreUnavailable,
+    VocabularyUnavailable,
+)
 from ragdiet.ingest import Progress
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Document
+from ragdiet.types import Chunk, Document
 from tests.embedders import SpoiltEmbedder, WordEmbedder
 
 PARAGRAPHS = [f"Paragraph {n} speaks of subject {n * 7} and of nothing else. " * 12 for n in range(12)]
@@ -156,6 +163,18 @@ def test_bad_documents_are_rejected_and_the_rest_goes_on(rag: RAG) -> None:
     assert len(report.rejected) == 6
     assert all(rejection.reason and rejection.error for rejection in report.rejected)
     assert rag.retrieve("trains")[0].document_id == "good"
+
+
+def test_a_fault_of_the_set_up_is_no_fault_of_a_document(database: Database, dsn: str) -> None:
+    class WithoutVocabulary:
+        version = "none"
+
+        def chunk(self, document: Document) -> tuple[Chunk, ...]:
+            raise VocabularyUnavailable("no vocabulary here")
+
+    with pytest.raises(VocabularyUnavailable):
+        RAG(database, embedder=WordEmbedder(), chunker=WithoutVocabulary()).ingest([Document("a", "One text.")])
+    assert counted(dsn) == (0, 0, 0, 0)
 
 
 def test_missing_source(rag: RAG, tmp_path: Path) -> None:

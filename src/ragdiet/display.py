@@ -115,7 +115,8 @@ def _diet(answer: Answer) -> str:
 
 
 def _rank(rank: int | None, score: float) -> str:
-    return f"{'&ndash;' if rank is None else f'#{rank}'} <span style='{_MUTED}'>{score:.2f}</span>"
+    place = "&ndash;" if rank is None else f"#{rank}"
+    return f"<span style='white-space: nowrap'>{place} <span style='{_MUTED}'>{score:.2f}</span></span>"
 
 
 def _bar(share: float, label: str, colour: str = "#5b7db1") -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ragdiet.analysis import Analyzer, term_numbers
-from ragdiet.errors import BadReply, EmptySource, InvalidArgument, RagdietError, StoreError
+from ragdiet.errors import BadReply, EmptySource, InvalidArgument, RagdietError, SourceError, StoreError
 from ragdiet.load import expected, load
 from ragdiet.protocols import SentenceEmbedder
 from ragdiet.store import (
@@ -184,7 +184,7 @@ class Ingestor:
                 before = replace(before, chunks=stored.get(before.id, ()))
             try:
                 changes.append(self._change(document, digest, before))
-            except RagdietError as error:
+            except (InvalidArgument, SourceError) as error:
                 rejected.append(_rejection(document, error))
         return changes, rejected, len(batch) - len(changed)
 
