@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import psycopg
@@ -12,7 +13,20 @@ from ragdiet.errors import BudgetTooSmall, InvalidArgument, ModelTimeout, ModelU
 from ragdiet.protocols import Generator
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Answer, Context, Document, Embedding, EmbedKind, Generation, Hit, Prompt, Quote, Turn, Usage
+from ragdiet.types import (
+    Answer,
+    Context,
+    Document,
+    Embedding,
+    EmbedKind,
+    Generation,
+    Hit,
+    Prompt,
+    Quote,
+    Span,
+    Turn,
+    Usage,
+)
 from tests.embedders import WordEmbedder
 
 DOCUMENTS = (
@@ -167,6 +181,16 @@ def test_a_failing_embedder_leaves_the_keyword_leg(database: Database) -> None:
                 raise ModelUnavailable("gone")
             return super().embed(texts, kind=kind)
 
+        def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding:
+            whole = self.embed(texts, kind="document")
+            return replace(
+                whole,
+                sentence_vectors=tuple(
+                    self.embed([text[start:end] for start, end in own], kind="document").vectors
+                    for text, own in zip(texts, spans, strict=True)
+                ),
+            )
+
     rag = RAG(database, embedder=Failing(), confidence=Sure())
     rag.ingest(DOCUMENTS)
     answer = rag.ask("How long is the notice period?")
@@ -194,6 +218,12 @@ def test_deadline_of_zero_gives_the_safe_reply(database: Database) -> None:
     answer = made(database).ask("Notice period?", deadline=0)
     assert (answer.outcome, steps(answer)) == ("failed", ["safe reply"])
     assert "in the time given" in answer.text
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_k_that_cannot_work(database: Database, k: int) -> None:
+    with pytest.raises(InvalidArgument, match="k is"):
+        made(database).ask("Notice period?", k=k)
 
 
 @pytest.mark.parametrize("budget", [0, -5])

@@ -54,6 +54,10 @@ class Scope:
     filter: Mapping[str, Any] | None = None
     k: int = 10
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= _MOST_HITS:
+            raise InvalidArgument(f"k is {self.k}: ask for 1 to {_MOST_HITS:,} hits")
+
 
 @dataclass(slots=True, kw_only=True)
 class _Ask:
@@ -66,6 +70,7 @@ class _Ask:
     ends: float | None
     max_cost: Decimal | None
     attempts: list[Attempt] = field(default_factory=list)
+    vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
     context: Context | None = None
     generation: Generation | None = None
@@ -98,8 +103,6 @@ class Asker:
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
-        if not 1 <= scope.k <= _MOST_HITS:
-            raise InvalidArgument(f"k is {scope.k}: ask for 1 to {_MOST_HITS:,} hits")
         question = checked_question(question)
         return self._search(question, self._vectors(question) if self._retriever.needs_vector else None, scope)
 
@@ -107,8 +110,7 @@ class Asker:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)
         passages = tuple(passages)
-        embedded = any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
-        return self._diet(question, passages, budget, self._vectors(question) if embedded else None)
+        return self._diet(question, passages, budget, self._vectors(question) if _embedded(passages) else None)
 
     def generate(
         self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
@@ -196,12 +198,12 @@ class Asker:
         scope = state.scope
         words = rewritten(state.question) if wider else state.question
         try:
-            vector = self._vectors(state.question) if self._retriever.needs_vector else None
+            state.vector = self._vectors(state.question) if self._retriever.needs_vector else None
             note = ""
         except ModelError as error:
-            vector, note = None, f"; keyword search alone, since the embedder failed: {error}"
+            state.vector, note = None, f"; keyword search alone, since the embedder failed: {error}"
         k = min(_MOST_HITS, scope.k * _WIDER) if wider else scope.k
-        hits = self._search(words, vector, replace(scope, k=k))
+        hits = self._search(words, state.vector, replace(scope, k=k))
         confidence = self._confidence.of_retrieval(state.question, hits)
         if not hits:
             return Attempt(step=name, accepted=False, reason=f"no hits{note}", confidence=0.0)
@@ -217,7 +219,8 @@ class Asker:
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
-            state.context = self.compress(state.question, state.hits, state.budget)
+            vector = state.vector if _embedded(state.hits) else None
+            state.context = self._diet(state.question, state.hits, state.budget, vector)
         if state.max_cost is not None:
             left = state.max_cost - self._ledger.cost_of(current().prompt_id)
             worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
@@ -284,7 +287,7 @@ class Asker:
             )
 
     def _diet(
-        self, question: str, passages: tuple[Passage, ...], budget: int, vector: NDArray[np.float32] | None
+        self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
     ) -> Context:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
@@ -311,6 +314,11 @@ class _QuestionVectors:
             if len(self._vectors) > self._SIZE:
                 self._vectors.popitem(last=False)
         return vector
+
+
+def _embedded(passages: Iterable[Passage]) -> bool:
+    """Whether the diet can make use of the question's vector."""
+    return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
 
 
 def _checked_budget(budget: int) -> int:
