@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -145,7 +146,8 @@ def demo(options: dict[str, Any], docs: str | None, questions: tuple[str, ...]) 
     """The main job, on real text: ingest, ask, and show answers, sources, confidence and price."""
     from ragdiet.demo import run
 
-    with _opened({**options, "collection": "demo"}) as rag:
+    # A collection for each source: a run over one's own files leaves the library's documentation embedded.
+    with _opened({**options, "collection": f"demo {Path(docs).absolute()}"[-200:] if docs else "demo"}) as rag:
         run(rag, docs, questions)
 
 
