@@ -19,7 +19,8 @@ _HEADING = re.compile(r"#{1,6} |[=\-~^*#]{3,}$")
 
 
 class ExtractiveReader:
-    """Quotes the context's best sentence, and up to ``sentences`` that score nearly as well.
+    """Quotes the context's best sentence, and up to ``sentences`` that score nearly as well. Of
+    these only those that hold most of the question's numbers: asked about item 7, it is silent on item 2.
 
     On 250 answerable questions of SQuAD v2 the best sentence alone held the answer in 77%, with a near
     second in 84%; ranking by words shared with the question again gained nothing.
@@ -35,8 +36,12 @@ class ExtractiveReader:
         began = time.perf_counter()
         kept = prompt.context.kept
         prose = [sentence for sentence in kept if not _HEADING.match(sentence.text)] or kept
-        ranked = sorted(prose, key=lambda sentence: -sentence.score)[: self._sentences]
-        chosen = {id(sentence) for sentence in ranked if sentence.score >= _NEAR_BEST * ranked[0].score}
+        ranked = sorted(prose, key=lambda sentence: -sentence.score)
+        near = [sentence for sentence in ranked if sentence.score >= _NEAR_BEST * ranked[0].score]
+        asked = _numbers(prompt.question)
+        met = [len(asked & _numbers(sentence.text)) for sentence in near]
+        fit = [sentence for sentence, count in zip(near, met, strict=True) if count == max(met)]
+        chosen = {id(sentence) for sentence in fit[: self._sentences]}
         quoted = [sentence for sentence in kept if id(sentence) in chosen]
         return Generation(
             text=" ".join(map(_quote, quoted)),
@@ -47,6 +52,10 @@ class ExtractiveReader:
             cost=Decimal(0),
             seconds=time.perf_counter() - began,
         )
+
+
+def _numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+", text))
 
 
 def _quote(sentence: Sentence) -> str:
