@@ -16,9 +16,10 @@ from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
-from ragdiet.errors import InvalidArgument, UnknownModel
+from ragdiet.errors import InvalidArgument
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor
+from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.retrieve import HybridRetriever
 from ragdiet.store import Database, check_schema, migrate
@@ -27,7 +28,6 @@ from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
-    from ragdiet.bedrock import BedrockClient
     from ragdiet.ingest import Progress, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
     from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
@@ -100,7 +100,7 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
-            rag = cls._open(server.dsn, _Named(region, prices), embedder, models, pieces)
+            rag = cls._open(server.dsn, Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
         except BaseException:
@@ -126,13 +126,13 @@ class RAG:
         UnknownModel, UnknownPrice, StoreUnavailable. Changes no schema: call ``migrate`` once, as a
         role that may.
         """
-        return cls._open(dsn, _Named(region, prices), embedder, models, pieces)
+        return cls._open(dsn, Named(region, prices), embedder, models, pieces)
 
     @classmethod
     def _open(
         cls,
         dsn: str,
-        named: _Named,
+        named: Named,
         embedder: str | Embedder,
         models: Sequence[str | Generator],
         pieces: dict[str, Any],
@@ -346,52 +346,6 @@ class RAG:
 
 class _Closeable(Protocol):
     def close(self) -> None: ...
-
-
-class _Named:
-    """Embedders and generators by name: ``provider:exact id``. Those of Bedrock share one client."""
-
-    def __init__(self, region: str | None, prices: PriceBook | None) -> None:
-        self._region = region
-        self._prices = prices
-        self.clients: list[BedrockClient] = []
-
-    def embedder(self, name: str, ledger: Ledger) -> Embedder:
-        provider, _, model = name.partition(":")
-        if name == "local:minilm":
-            from ragdiet.embed import MiniLM
-
-            return MiniLM()
-        if provider == "bedrock":
-            from ragdiet.embed import TitanEmbedder
-
-            return TitanEmbedder(model, **self._bedrock(name, ledger))
-        raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
-
-    def generator(self, name: str, ledger: Ledger) -> Generator:
-        provider, _, model = name.partition(":")
-        if name == ExtractiveReader.model:
-            return ExtractiveReader()
-        if provider == "bedrock":
-            from ragdiet.generate import ConverseGenerator
-
-            return ConverseGenerator(model, **self._bedrock(name, ledger))
-        raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
-
-    def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
-        from ragdiet.account import PriceBook
-        from ragdiet.bedrock import BedrockClient
-
-        if not self._region:
-            raise InvalidArgument(f"{name} needs the AWS region that serves it, such as region='us-east-1'")
-        if not self.clients:
-            self.clients.append(BedrockClient(self._region))
-        return {
-            "region": self._region,
-            "ledger": ledger,
-            "prices": self._prices or PriceBook.default(),
-            "client": self.clients[0],
-        }
 
 
 def _checked_name(name: str, what: str) -> str:

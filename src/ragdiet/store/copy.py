@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragdiet.store.documents import NewChunk
+    from ragdiet.store.changes import NewChunk
     from ragdiet.types import Space
 
 

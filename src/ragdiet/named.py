@@ -1,0 +1,59 @@
+"""Embedders and generators by name, such as ``bedrock:us.amazon.nova-lite-v1:0``: exact ids, no patterns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ragdiet.errors import InvalidArgument, UnknownModel
+from ragdiet.generate import ExtractiveReader
+
+if TYPE_CHECKING:
+    from ragdiet.account import Ledger, PriceBook
+    from ragdiet.bedrock import BedrockClient
+    from ragdiet.protocols import Embedder, Generator
+
+
+class Named:
+    """Embedders and generators by name: ``provider:exact id``. Those of Bedrock share one client."""
+
+    def __init__(self, region: str | None, prices: PriceBook | None) -> None:
+        self._region = region
+        self._prices = prices
+        self.clients: list[BedrockClient] = []
+
+    def embedder(self, name: str, ledger: Ledger) -> Embedder:
+        provider, _, model = name.partition(":")
+        if name == "local:minilm":
+            from ragdiet.embed import MiniLM
+
+            return MiniLM()
+        if provider == "bedrock":
+            from ragdiet.embed import TitanEmbedder
+
+            return TitanEmbedder(model, **self._bedrock(name, ledger))
+        raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
+
+    def generator(self, name: str, ledger: Ledger) -> Generator:
+        provider, _, model = name.partition(":")
+        if name == ExtractiveReader.model:
+            return ExtractiveReader()
+        if provider == "bedrock":
+            from ragdiet.generate import ConverseGenerator
+
+            return ConverseGenerator(model, **self._bedrock(name, ledger))
+        raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
+
+    def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
+        from ragdiet.account import PriceBook
+        from ragdiet.bedrock import BedrockClient
+
+        if not self._region:
+            raise InvalidArgument(f"{name} needs the AWS region that serves it, such as region='us-east-1'")
+        if not self.clients:
+            self.clients.append(BedrockClient(self._region))
+        return {
+            "region": self._region,
+            "ledger": ledger,
+            "prices": self._prices or PriceBook.default(),
+            "client": self.clients[0],
+        }
