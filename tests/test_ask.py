@@ -162,6 +162,7 @@ def test_a_failing_model_is_not_the_callers_problem(database: Database, error: E
     assert type(error).__name__ in rescued.attempts[1].reason
     lost = made(database, Scripted("broken", error)).ask("Notice period?")
     assert (lost.outcome, steps(lost)) == ("failed", ["retrieve", "broken", "safe reply"])
+    assert lost.confidence == 0.0
 
 
 def test_failed_calls_are_in_the_ledger(database: Database, dsn: str) -> None:

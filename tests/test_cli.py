@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], h
     asked = run(environment, "ask", "Who won the chess tournament in Reykjavik in 1972?")
     assert asked.returncode == 2
     assert "abstained" in asked.stdout
+    assert re.search(r"re-search: \d+ hits, confidence 0\.\d\d under", asked.stdout)
     assert "Spassky" not in asked.stdout
 
 

@@ -259,11 +259,14 @@ class Asker:
         else:
             outcome = "failed" if state.reason in ("models failed", "out of time") else "abstained"
             text, cited = safe_reply(state.reason, state.hits)
-        confidences = [a.confidence for a in state.attempts if a.confidence is not None]
+        # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
+        judged = [
+            a.confidence for a in state.attempts if a.confidence is not None and (a.step == "read" or not a.accepted)
+        ]
         answer = Answer(
             text=text,
             citations=cited,
-            confidence=confidences[-1] if confidences else 0.0,
+            confidence=judged[-1] if judged else 0.0,
             outcome=outcome,
             cost=self._ledger.cost_of(prompt_id),
             attempts=tuple(state.attempts),

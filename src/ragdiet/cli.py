@@ -61,7 +61,7 @@ def _opened(options: dict[str, Any]) -> Iterator[RAG]:
 @main.command()
 @click.pass_obj
 def migrate(options: dict[str, Any]) -> None:
-    """Create or upgrade the schema; the only command that does."""
+    """Create or upgrade the schema of --database; the embedded one needs no telling."""
     with _opened(options) as rag:
         click.echo(f"schema {rag.migrate()}")
 

@@ -41,6 +41,8 @@ def answer_lines(answer: Answer) -> str:
     for citation in answer.citations:
         lines.append(f"  [{citation.n}] {citation.uri or citation.document_id} ({citation.start}-{citation.end})")
     lines.append(f"  {answer.outcome}, confidence {answer.confidence:.2f}")
+    if answer.outcome != "answered":
+        lines += [f"  {tried.model or tried.step}: {tried.reason}" for tried in answer.attempts[:-1]]
     if answer.context:
         lines.append(
             f"  tokens: {answer.context.tokens_before:,} retrieved, {answer.context.tokens:,} after the diet "

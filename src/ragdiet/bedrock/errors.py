@@ -133,7 +133,7 @@ def model_error(error: BaseException, *, model: str, region: str) -> ModelError 
         return None
     code = type(error).__name__
     return fault.kind(
-        f"{model} in {region}: {error} {fault.advice}",
+        f"{model} in {region}: {str(error).rstrip('.')}. {fault.advice}",
         code=code,
         retryable=fault.retryable,
         may_be_billed=fault.may_be_billed,
@@ -161,7 +161,7 @@ def _service_error(error: Any, *, model: str, region: str) -> ModelError:
     fault = _BY_CODE.get(code) or _BY_STATUS.get(status) or _Fault(ModelUnavailable, status >= 500, _LATER)
     message = reply.get("Error", {}).get("Message") or "no message"
     return fault.kind(
-        f"{model} in {region}: {code} (HTTP {status}): {message}. {fault.advice}",
+        f"{model} in {region}: {code} (HTTP {status}): {message.rstrip('.')}. {fault.advice}",
         code=code,
         retryable=fault.retryable,
         retry_after=_seconds(about.get("HTTPHeaders", {}).get("retry-after")),
