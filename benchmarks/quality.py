@@ -1,6 +1,7 @@
 """Ranking quality through the public API, beside known systems on the same sets.
 
     python -m benchmarks.quality --data FOLDER [--database DSN] [--sets NAME ...] [--out results.json]
+                                 [--dense-weight SHARE] [--question-words]
 
 Documents are indexed whole, as title and text, and each question with judgements is asked of the
 keyword leg, the dense leg (MiniLM int8) and both fused. The peers' figures are those published with
@@ -41,6 +42,8 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--database", default="local", help="'local' (a throw-away embedded server) or a DSN")
     parser.add_argument("--sets", nargs="+", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--dense-weight", type=float, help="the hybrid's, instead of the one it ships with")
+    parser.add_argument("--question-words", action="store_true", help="the hybrid keeps them as keyword terms")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
@@ -53,13 +56,13 @@ def main() -> None:
             rag = stack.enter_context(RAG.connect(arguments.database, chunker=RecursiveChunker(size=WHOLE)))
             rag.migrate()
         for name in arguments.sets:
-            rows += measure(rag, folder / name)
+            rows += measure(rag, folder / name, arguments.dense_weight, question_words=arguments.question_words)
     print_table(rows)
     if arguments.out:
         arguments.out.write_text(json.dumps({"machine": machine(), "summary": rows}, indent=1) + "\n")
 
 
-def measure(rag: RAG, folder: Path) -> list[dict[str, object]]:
+def measure(rag: RAG, folder: Path, dense_weight: float | None, *, question_words: bool) -> list[dict[str, object]]:
     """A row for each way of searching one set."""
     name = folder.name
     report = rag.ingest(
@@ -79,7 +82,12 @@ def measure(rag: RAG, folder: Path) -> list[dict[str, object]]:
     for leg in ("keyword", "dense", "hybrid"):
         # The peer's keyword search knows no question words; the hybrid is measured as it ships, without them.
         retriever = HybridRetriever(
-            rag.store, rag.space, keyword=leg != "dense", dense=leg != "keyword", question_words=leg == "keyword"
+            rag.store,
+            rag.space,
+            dense_weight=dense_weight,
+            keyword=leg != "dense",
+            dense=leg != "keyword",
+            question_words=question_words or leg == "keyword",
         )
         found = [
             [hit.document_id for hit in retriever.retrieve(row["text"], vector, k=10, collection=name)]

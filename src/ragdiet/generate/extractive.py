@@ -21,9 +21,6 @@ _HEADING = re.compile(r"#{1,6} |[=\-~^*#]{3,}$")
 class ExtractiveReader:
     """Quotes the context's best sentence, and up to ``sentences`` that score nearly as well. Of
     these only those that hold most of the question's numbers: asked about item 7, it is silent on item 2.
-
-    On 250 answerable questions of SQuAD v2 the best sentence alone held the answer in 77%, with a near
-    second in 84%; ranking by words shared with the question again gained nothing.
     """
 
     model = "local:extractive"

@@ -15,7 +15,7 @@ from ragdiet.store.copy import sparse_weights
 if TYPE_CHECKING:
     from ragdiet.store.database import Database
 
-# Weights made with an average length this far off change no ranking that can be measured.
+# An average length this far off moves no weight by more than the same share.
 _DRIFT = 0.02
 
 
