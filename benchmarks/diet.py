@@ -35,8 +35,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import data_folder, read_lines
 from benchmarks.machine import machine
-from ragdiet.diet import compress, relevance
-from ragdiet.diet import diet as diet_module
+from ragdiet.diet import compress, relevance, selection
 from ragdiet.embed import MiniLM
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.sentences import split_sentences
@@ -204,7 +203,7 @@ def best_by_bm25s(task: Task, budget: int) -> Left:
         sentences = [part.sentence(index) for part in parts for index in range(len(part.spans))]
         return np.asarray(indexed(sentences).get_scores(words(question)), dtype=np.float64)
 
-    with patch.object(diet_module, "relevance", by_bm25s):
+    with patch.object(selection, "relevance", by_bm25s):
         return left(task, compress(task.question, task.hits, budget))
 
 
