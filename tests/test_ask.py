@@ -9,6 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from ragdiet.account import MemoryLedger
 from ragdiet.errors import BudgetTooSmall, InvalidArgument, ModelTimeout, ModelUnavailable, StoreUnavailable, Throttled
 from ragdiet.protocols import Generator
 from ragdiet.rag import RAG
@@ -163,6 +164,15 @@ def test_a_failing_model_is_not_the_callers_problem(database: Database, error: E
     lost = made(database, Scripted("broken", error)).ask("Notice period?")
     assert (lost.outcome, steps(lost)) == ("failed", ["retrieve", "broken", "safe reply"])
     assert lost.confidence == 0.0
+
+
+def test_a_ledger_in_memory_tells_the_same(database: Database) -> None:
+    ledger = MemoryLedger()
+    answer = made(database, Scripted("m", "Three months [1]."), ledger=ledger).ask("How long is the notice period?")
+    assert ledger.answers == (answer,)
+    own = [call for call in ledger.calls if call.prompt_id == answer.prompt_id]
+    assert sorted(call.stage for call in own) == ["compress", "embed", "generate", "retrieve"]
+    assert answer.cost == ledger.cost_of(answer.prompt_id) == sum(call.cost for call in own)
 
 
 def test_failed_calls_are_in_the_ledger(database: Database, dsn: str) -> None:

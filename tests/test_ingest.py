@@ -177,6 +177,16 @@ def test_a_fault_of_the_set_up_is_no_fault_of_a_document(database: Database, dsn
     assert counted(dsn) == (0, 0, 0, 0)
 
 
+def test_a_line_of_50_megabytes_is_rejected_and_the_rest_goes_on(rag: RAG, handbook: Path) -> None:
+    (handbook / "line.txt").write_text("word " * 10_000_000)
+    report = rag.ingest(handbook)
+    assert report.added == 3
+    (rejection,) = report.rejected
+    assert rejection.uri.endswith("line.txt")
+    assert "50,000,000 characters" in rejection.reason or "49,999,999 characters" in rejection.reason
+    assert "split it" in rejection.reason
+
+
 def test_missing_source(rag: RAG, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound):
         rag.ingest(tmp_path / "nowhere")

@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ragdiet.errors import (
+    InvalidArgument,
     SchemaMissing,
     SchemaOutdated,
     SchemaTooNew,
@@ -157,6 +158,30 @@ def test_runtime_needs_no_ddl(server: object, dsn: str, database: Database) -> N
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP OWNED BY runtime")
         connection.execute("DROP ROLE runtime")
+
+
+@pytest.mark.parametrize(
+    ("condition", "error", "advice"),
+    [
+        ("disk_full", StoreError, "nothing of this batch was kept"),
+        ("out_of_memory", StoreError, "nothing of this batch was kept"),
+        ("read_only_sql_transaction", StoreError, "cannot write"),
+        ("insufficient_privilege", StoreError, "grant it"),
+        ("undefined_table", SchemaMissing, r"rag\.migrate"),
+        ("untranslatable_character", InvalidArgument, "remove NUL"),
+        ("admin_shutdown", StoreUnavailable, "call again"),
+        ("too_many_connections", StoreUnavailable, "call again"),
+        ("deadlock_detected", StoreUnavailable, "call again"),
+        ("unique_violation", StoreError, "refused"),
+    ],
+)
+def test_errors_of_the_database_say_what_to_do(
+    database: Database, condition: str, error: type[Exception], advice: str
+) -> None:
+    with pytest.raises(error, match=advice), database.transaction() as connection:
+        connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'scripted' USING ERRCODE = '{condition}'; END $$")
+    with database.transaction() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_refused_connection_is_told_at_once() -> None:

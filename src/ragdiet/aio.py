@@ -30,9 +30,8 @@ _THREADS = 16
 class AsyncRAG:
     """RAG for programs on an event loop; up to 16 calls run at a time.
 
-    psycopg, boto3 and onnxruntime release the interpreter lock while they work, and threads with boto3
-    measured faster than its asyncio counterpart; so this is RAG on a pool of threads, not a second
-    implementation.
+    psycopg, boto3 and onnxruntime release the interpreter lock while they work; so this is RAG on a pool
+    of threads, not a second implementation.
     """
 
     def __init__(self, rag: RAG) -> None:

@@ -44,7 +44,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import ClassVar
 
 
@@ -240,14 +239,3 @@ class UnknownPrice(RagdietError, LookupError):
     """No price row for exactly that model and region. Unknown is not zero."""
 
     category = "money"
-
-
-class BudgetExceeded(RagdietError):
-    """The next call would cost more than is left."""
-
-    category = "money"
-
-    def __init__(self, message: str, *, limit: Decimal, needed: Decimal) -> None:
-        super().__init__(message)
-        self.limit = limit
-        self.needed = needed

@@ -80,6 +80,11 @@ class MemoryLedger:
         with self._lock:
             return tuple(self._calls.values())
 
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        with self._lock:
+            return tuple(self._answers.values())
+
     def start(self, call: Call) -> None:
         with self._lock:
             self._calls[call.call_id] = call
