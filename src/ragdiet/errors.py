@@ -16,7 +16,13 @@
     │   ├── BadEncoding            not the text it claims to be
     │   ├── BrokenFile             the parser of its format gives up on it
     │   ├── EmptyDocument          nothing to index
-    │   └── EmptySource            `sync=True` from a source that holds nothing at all
+    │   ├── EmptySource            `sync=True` from a source that holds nothing at all
+    │   └── QualityRejected        readable, but the quality policy keeps it out
+    │       ├── DuplicateDocument  the text of another document
+    │       ├── NearDuplicate      the text of another document but for small edits
+    │       ├── LowInformation     nothing in it that could answer a question
+    │       ├── Boilerplate        only lines that other documents repeat
+    │       └── SensitiveContent   a secret or personal data
     ├── StoreError                 the database
     │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
     │   ├── SchemaMissing          never migrated
@@ -130,6 +136,30 @@ class EmptyDocument(SourceError):
 
 class EmptySource(SourceError):
     """``sync=True`` from a source that holds nothing: refused, since it would delete everything."""
+
+
+class QualityRejected(SourceError):
+    """A document that could be read, but that the quality policy keeps out of the index."""
+
+
+class DuplicateDocument(QualityRejected):
+    """The text is that of another document of the collection."""
+
+
+class NearDuplicate(QualityRejected):
+    """The text is that of another document of the collection but for small edits."""
+
+
+class LowInformation(QualityRejected):
+    """Nothing in the document could answer a question: rules, contents, encoded data."""
+
+
+class Boilerplate(QualityRejected):
+    """The document holds only lines that other documents of the collection repeat."""
+
+
+class SensitiveContent(QualityRejected):
+    """The document holds a secret or personal data, and the policy rejects such documents."""
 
 
 class StoreError(RagdietError):

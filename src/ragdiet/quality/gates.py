@@ -1,0 +1,235 @@
+"""The gates in their order: what an ingest asks of each document, and of its chunks.
+
+``screen`` needs the document alone. ``check_duplicates`` and ``strip_boilerplate`` need to be told what else
+the collection holds, ``screen_chunks`` comes after the chunker. All are pure; a document that is kept out
+raises the error that names why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ragdiet.errors import (
+    BadEncoding,
+    Boilerplate,
+    DuplicateDocument,
+    LowInformation,
+    NearDuplicate,
+    SensitiveContent,
+)
+from ragdiet.quality.boilerplate import Edge, edge_lines, repeated_chunks, without_boilerplate
+from ragdiet.quality.encoding import check_encoding, repair_document
+from ragdiet.quality.fingerprint import Fingerprint, are_near, fingerprint
+from ragdiet.quality.information import why_uninformative
+from ragdiet.quality.language import language
+from ragdiet.quality.policy import Quality
+from ragdiet.sensitive import PERSONAL, SECRETS, Finding, Kind, find, masked
+from ragdiet.types import Chunk, Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """A document that may go on. ``document`` is repaired and masked, with ``meta["lang"]`` and
+    ``meta["sensitive"]`` (sorted kinds) where there is something to say; ``flagged`` are the findings behind
+    the latter, in offsets of its text. ``fingerprint`` is of the text before masking, None where the policy
+    keeps duplicates. ``edges`` are empty for source code and where the policy keeps boilerplate. ``notes``
+    say in words what was done.
+    """
+
+    document: Document
+    fingerprint: Fingerprint | None
+    edges: tuple[Edge, ...]
+    flagged: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A chunk that is not worth indexing, and why."""
+
+    chunk: Chunk
+    reason: str
+
+
+def screen(document: Document, policy: Quality) -> Screened:
+    """``document`` as the policy wants it.
+
+    Raises BadEncoding for a text that is too broken, or mis-decoded under ``encoding="reject"``;
+    SensitiveContent for secrets or personal data that the policy rejects.
+    """
+    notes: list[str] = []
+    document = _decoded_well(document, policy, notes)
+    compared = "reject" in (policy.duplicates, policy.near_duplicates)
+    print_ = fingerprint(document.text) if compared else None
+    document, flagged = _without_sensitive(document, policy, notes)
+    is_code = document.meta.get("format") == "code"
+    additions: dict[str, Any] = {}
+    if policy.language and not is_code and "lang" not in document.meta and (tag := language(document.text)):
+        additions["lang"] = tag
+    if flagged:
+        additions["sensitive"] = sorted({finding.kind for finding in flagged})
+    if additions:
+        document = replace(document, meta={**document.meta, **additions})
+    edges = edge_lines(document.text) if policy.boilerplate == "drop" and not is_code else ()
+    return Screened(document=document, fingerprint=print_, edges=edges, flagged=flagged, notes=tuple(notes))
+
+
+def check_duplicates(own: Fingerprint, others: Iterable[tuple[str, Fingerprint]], policy: Quality) -> None:
+    """Compare a document with ``others``: pairs of id and fingerprint that have its ``text_hash`` or one of its
+    bands, the document itself left out.
+
+    Raises DuplicateDocument or NearDuplicate, as far as the policy rejects them.
+    """
+    near: str | None = None
+    for other_id, other in others:
+        if own.text_hash == other.text_hash:
+            if policy.duplicates == "reject":
+                raise DuplicateDocument(
+                    f"the same text as {other_id!r}: delete one of them, or ingest with "
+                    "quality=Quality(duplicates='keep')"
+                )
+        elif near is None and policy.near_duplicates == "reject" and are_near(own, other):
+            near = other_id
+    if near is not None:
+        raise NearDuplicate(
+            f"nearly the same text as {near!r}, with the same numbers and negations: delete one of them, or ingest "
+            "with quality=Quality(near_duplicates='keep')"
+        )
+
+
+def strip_boilerplate(screened: Screened, repeated: Set[int]) -> Screened:
+    """The document with the first and last lines made blank whose hashes are in ``repeated``: those of its
+    ``edges`` that stand at the edge of at least ``boilerplate.REPEATED_IN`` documents, this one counted.
+
+    Raises Boilerplate where it has no other line, and no number that would make a line its own.
+    """
+    if repeated.isdisjoint(edge.hash for edge in screened.edges):
+        return screened
+    document = screened.document
+    if all(edge.hash in repeated for edge in screened.edges):
+        lines = [line for line in document.text.split("\n") if line.strip()]
+        if len(lines) == len(screened.edges) and not any(map(str.isdigit, "".join(lines))):
+            raise Boilerplate(
+                "it holds only lines that other documents of the collection begin or end with: leave it out, or "
+                "ingest with quality=Quality(boilerplate='keep')"
+            )
+    text, blanked = without_boilerplate(
+        document.text, screened.edges, repeated, headings=_heading_offsets(document.meta)
+    )
+    if not blanked:
+        return screened
+    gone = tuple(f for f in screened.flagged if not any(a <= f.start and f.end <= b for a, b in blanked))
+    meta = dict(document.meta)
+    if gone != screened.flagged:
+        meta["sensitive"] = sorted({finding.kind for finding in gone})
+        if not gone:
+            del meta["sensitive"]
+    note = f"{len(blanked)} lines that other documents repeat were left out"
+    return replace(
+        screened,
+        document=replace(document, text=text, meta=meta),
+        flagged=gone,
+        notes=(*screened.notes, note),
+    )
+
+
+def screen_chunks(
+    chunks: Sequence[Chunk], screened: Screened, policy: Quality
+) -> tuple[tuple[Chunk, ...], tuple[Dropped, ...]]:
+    """The chunks worth indexing, numbered anew, with ``meta["sensitive"]`` for what is flagged in them; and
+    those dropped.
+
+    Raises LowInformation where none is left.
+    """
+    repeats = frozenset(repeated_chunks(chunks)) if policy.boilerplate == "drop" else frozenset[int]()
+    kept: list[Chunk] = []
+    dropped: list[Dropped] = []
+    for place, chunk in enumerate(chunks):
+        reason = why_uninformative(chunk.text, chunk.tokens) if policy.low_information == "drop" else None
+        if reason is None and place in repeats:
+            reason = "repeats an earlier chunk of its document"
+        if reason is not None:
+            dropped.append(Dropped(chunk=chunk, reason=reason))
+            continue
+        kinds = sorted({f.kind for f in screened.flagged if f.start < chunk.end and f.end > chunk.start})
+        meta = {**chunk.meta, "sensitive": kinds} if kinds else chunk.meta
+        kept.append(replace(chunk, ordinal=len(kept), meta=meta))
+    if dropped and not kept:
+        reasons = ", ".join(sorted({one.reason for one in dropped}))
+        raise LowInformation(
+            f"nothing in it could answer a question ({reasons}): leave it out, or ingest with "
+            "quality=Quality(low_information='keep')"
+        )
+    return tuple(kept), tuple(dropped)
+
+
+def _decoded_well(document: Document, policy: Quality, notes: list[str]) -> Document:
+    if policy.encoding == "keep":
+        return document
+    mended = repair_document(document)
+    if mended is not document and policy.encoding == "reject":
+        raise BadEncoding(
+            'it was decoded with the wrong charset ("CafÃ©" for "Café"): decode its source as UTF-8, or ingest '
+            "with quality=Quality(encoding='repair')"
+        )
+    if mended is not document:
+        notes.append("text decoded with the wrong charset was repaired")
+    check_encoding(mended.text)
+    return mended
+
+
+def _without_sensitive(document: Document, policy: Quality, notes: list[str]) -> tuple[Document, tuple[Finding, ...]]:
+    """The document masked where the policy masks, and what it flags."""
+    ways: dict[Kind, str] = {
+        kind: policy.secrets if kind in SECRETS else policy.personal for kind in SECRETS | PERSONAL
+    }
+    if {*ways.values()} == {"keep"}:
+        return document, ()
+    findings = find(document.text)
+    title_findings = find(document.title or "")
+    for finding in (*title_findings, *findings):
+        if ways[finding.kind] == "reject":
+            option = "secrets" if finding.kind in SECRETS else "personal"
+            line = document.text.count("\n", 0, finding.start) + 1
+            where = "its title" if finding in title_findings else f"line {line:,}"
+            raise SensitiveContent(
+                f"{where} holds sensitive data ({finding.kind}): remove it, or ingest with "
+                f"quality=Quality({option}='mask')"
+            )
+    hidden = [finding for finding in findings if ways[finding.kind] == "mask"]
+    if hidden or any(ways[finding.kind] == "mask" for finding in title_findings):
+        kinds = frozenset(kind for kind, way in ways.items() if way == "mask")
+        meta = dict(document.meta)
+        if isinstance(meta.get("headings"), list | tuple):  # titles out of the text; chunks repeat them
+            meta["headings"] = [_masked_heading(entry, kinds) for entry in meta["headings"]]
+        document = replace(
+            document,
+            text=masked(document.text, hidden),
+            title=_masked(document.title, kinds) if document.title else document.title,
+            meta=meta,
+        )
+        for kind, count in sorted(Counter(finding.kind for finding in hidden).items()):
+            notes.append(f"{kind} masked: {count:,}")
+    return document, tuple(finding for finding in findings if ways[finding.kind] == "flag")
+
+
+def _masked(text: str, kinds: Set[Kind]) -> str:
+    return masked(text, (finding for finding in find(text) if finding.kind in kinds))
+
+
+def _masked_heading(entry: object, kinds: Set[Kind]) -> object:
+    match entry:
+        case [int(offset), int(level), str(title)]:
+            return [offset, level, _masked(title, kinds)]
+        case _:
+            return entry
+
+
+def _heading_offsets(meta: Mapping[str, Any]) -> list[int]:
+    headings = meta.get("headings")
+    if not isinstance(headings, list | tuple):
+        return []
+    return [entry[0] for entry in headings if isinstance(entry, list | tuple) and entry and isinstance(entry[0], int)]
