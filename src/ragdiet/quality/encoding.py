@@ -33,7 +33,8 @@ _PIECE = re.compile(r"[^\n]{1,10000}+\n?+|\n")
 
 
 def repaired(text: str) -> tuple[str, bool]:
-    """``text`` with mis-decoded sequences made right, line by line, and whether anything was.
+    """``text`` with mis-decoded sequences made right, line by line, and whether anything was. The price: a
+    lone capital "Ã" before a space, a word of no language, is taken for the "à" it would be mis-decoded from.
 
     >>> repaired("CafÃ© â€“ naÃ¯ve")
     ('Café – naïve', True)
