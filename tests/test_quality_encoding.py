@@ -4,7 +4,7 @@ import doctest
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ragdiet.quality.encoding as module
@@ -54,12 +54,14 @@ def test_right_text_in_any_language_is_unchanged(text: str) -> None:
     assert repaired(text) == (text, False)
 
 
+@settings(deadline=None)  # the first call imports ftfy
 @given(st.lists(st.sampled_from([piece for text in RIGHT for piece in text.split(" ")]), max_size=40))
 def test_their_words_in_any_order_are_unchanged(words: list[str]) -> None:
     text = " ".join(words)
     assert repaired(text) == (text, False)
 
 
+@settings(deadline=None)  # the first call imports ftfy
 @given(st.text(alphabet=st.characters(max_codepoint=0x7E)))
 def test_ascii_is_unchanged(text: str) -> None:
     assert repaired(text) == (text, False)
@@ -105,6 +107,13 @@ def test_headings_and_pages_point_at_the_same_lines() -> None:
     assert document.meta["own"] == [1, "Ã©"]
 
 
+def test_an_offset_within_a_repaired_line_keeps_its_word() -> None:
+    text = "naÃ¯ve CafÃ©: â‚¬6 each\n"
+    document = repair_document(Document("a", text, meta={"pages": [text.index("each"), text.index("Caf")]}))
+    assert [document.text[page:].split()[0] for page in document.meta["pages"]] == ["each", "Café:"]
+
+
+@settings(deadline=None)  # the first call imports ftfy
 @given(st.lists(st.sampled_from(["CafÃ© ", "Café ", "x", "\n", "â‚¬", "\x85", "Ã\x85", "😀"])).map("".join), st.data())
 def test_an_offset_keeps_its_line(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))

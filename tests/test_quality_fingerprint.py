@@ -150,6 +150,10 @@ def test_bands_find_what_is_similar_as_the_curve_says() -> None:
     assert found[0.5] <= 30  # .06
 
 
+def test_a_band_is_known_by_its_place() -> None:
+    assert len(set(_of_minima([5] * 128).bands)) == BANDS
+
+
 def _of_minima(minima: list[int]) -> Fingerprint:
     import numpy as np
 
@@ -162,7 +166,7 @@ def _of_minima(minima: list[int]) -> Fingerprint:
 def test_slices_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     text = documentation("decimal")
     whole = fingerprint(text)
-    monkeypatch.setattr("ragdiet.quality.fingerprint._SLICE", 1_000)
+    monkeypatch.setattr("ragdiet.quality.fingerprint._SLICE", 100)
     assert fingerprint(text) == whole
 
 

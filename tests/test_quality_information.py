@@ -52,6 +52,9 @@ INFORMATIVE = [
     "Contents\n1 Foo 2\n2 Bar 3\n3 Baz 4\n\nHello, here is some text that follows them.\nAnd more.\nAnd still more.",
     "Buffalo buffalo Buffalo buffalo buffalo buffalo Buffalo buffalo.",
     f"The digest is {BYTES[:64].hex()}. Compare it with the one that was printed on the package.",
+    f"{BYTES[:150].hex()} is what the sensor sent. "
+    + "It has to be read from the left to the right, two digits a byte. " * 4,
+    "foo bar|foo|bar\nfoo 'bar'|foo|'bar'\n\"foo\" bar|\"foo\"|bar\nfoo|bar ''|foo\n" * 6,
     "no no no no",
     inspect.getsource(json.dumps),
 ]

@@ -127,6 +127,7 @@ def test_what_is_no_prose_has_no_language() -> None:
 def test_a_long_text_is_judged_by_its_beginning_and_middle() -> None:
     foreword, body = TEXTS["de"][0], " ".join(TEXTS["en"])
     assert language(f"{foreword} {body * 60}") == "en"
+    assert language(f"{' ' * 1_500}{body * 60}") == "en"
 
 
 def test_threads_share_one_identifier() -> None:

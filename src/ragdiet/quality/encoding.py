@@ -57,11 +57,13 @@ def repair_document(document: Document) -> Document:
     def moved(offset: int) -> int:
         """Where the character at ``offset`` stands now; inside a changed line, as far on as the line's
         beginning up to there is long when it is repaired."""
-        place = min(bisect_right(before, max(0, offset)), len(pieces)) - 1
+        place = bisect_right(before, max(0, offset)) - 1
+        if place == len(pieces):
+            return after[place]
         within = max(0, offset) - before[place]
         if within and parts[place] != pieces[place]:
             within = len(_fixed(pieces[place][:within]))
-        return after[place] + min(within, len(parts[place]))
+        return after[place] + min(within, len(parts[place].removesuffix("\n")))
 
     return replace(document, text="".join(parts), title=title, meta=_moved_meta(document.meta, moved))
 
