@@ -48,6 +48,10 @@ INFORMATIVE = [
     "เป็นมนุษย์สุดประเสริฐเลิศคุณค่า" * 20,
     "Name: ______\nDate: ______\nPlease fill in the form and return it to us by the end of the month.\nThank you.",
     "He paused .... then went on.\nShe waited .....\nNobody came, and the night was long.\nThe end.",
+    "Name: ________\nDate: ________\nPhone: ________",
+    "Name ............\nDate ............\nPlace ............",
+    "Contents\n1 Foo 2\n2 Bar 2\n3 Baz 2\n4 Foo 2\n5 Bar 3\n6 Baz 3\n7 Foo 3\n8 Bar 4\n9 Baz 4\n\n1 Foo\n\n"
+    "Hello, here is some text that stands at the foot of the page with its table of contents.",
     "Contents may be hot.\nServe 2\nUse 3 cups",
     "Contents\n1 Foo 2\n2 Bar 3\n3 Baz 4\n\nHello, here is some text that follows them.\nAnd more.\nAnd still more.",
     "Buffalo buffalo Buffalo buffalo buffalo buffalo Buffalo buffalo.",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 _WORD_CHARACTER = re.compile(r"[^\W_]")
-# "2.4 Notice periods ........ 17", "Index . . . . . 203", "Annex ______ xi"
+# "2.4 Notice periods ........ 17", "Index . . . . . 203", "Annex ______ xi"; without its page, a form to fill in.
 _LEADER = re.compile(
     r"""(?:\.{4,}+ | (?:[ \t]\.){3,}+ | …{2,}+ | _{4,}+ | ·{4,}+ | (?:[ \t]·){3,}+)
-    [ \t.]*+ (?:[0-9]{1,4}|[ivxlc]{1,6})? [ \t]*+ \Z""",
+    [ \t.]*+ (?P<page>(?:[0-9]{1,4}|[ivxlc]{1,6})\b)?""",
     re.VERBOSE,
 )
 _LEADERS = ("....", " . .", "\t.\t.", "……", "____", "····", " · ·")
@@ -22,12 +22,11 @@ _CONTENTS_TITLE = re.compile(
 )
 _PAGE_AT_END = re.compile(r"[^\W\d_].*?[ \t]([0-9]{1,4})[ \t]*+\Z")
 _FEWEST_CONTENTS_LINES = 3
-_CONTENTS_SHARE = 0.8
-# Base64, hex, minified code: ASCII without a space for longer than any word, path or usual address.
-_LONG_RUN = re.compile(r"[!-~]{120,}+")
-_WRAPPED_DATA = re.compile(
-    r"(?m)^[ \t\"'>]*+(?:[A-Za-z0-9+/_-]{56,128}+={0,2}|(?:[0-9A-Fa-f]{2}[ :]?){24,64}+)[\"',;\\]*+[ \t]*+$"
-)
+_CONTENTS_SHARE = 0.8  # of the lines; the others are short, as the names of parts
+_LONGEST_OTHER_LINE = 60
+_LONG_RUN = 120  # characters without a space: more than a word, a path or a usual address has
+# A line of base64 or hex as it is wrapped, in quotes where it stands in code.
+_WRAPPED_DATA = re.compile(r"[\"']?+(?:[A-Za-z0-9+/_-]{56,128}+={0,2}|(?:[0-9A-Fa-f]{2}[ :]?){24,64}+)[\"',;\\ ]*+")
 _ENCODED_SHARE = 0.8
 _FEWEST_ENCODED = 200  # characters
 _FEWEST_TOKENS = 64  # a shorter chunk may repeat itself
@@ -54,30 +53,35 @@ def why_uninformative(text: str, tokens: int) -> str | None:
 
 
 def _is_contents(text: str) -> bool:
-    """Whether nearly all lines end in dot leaders or pages: three with leaders, or a title that says contents
-    above pages that count up."""
+    """Whether nearly all lines have dot leaders or end in a page: three leaders with their pages, or a title
+    that says contents above pages that count up."""
     title, _, rest = text.strip().partition("\n")
     is_titled = _CONTENTS_TITLE.fullmatch(title[:60].strip()) is not None
     if not is_titled and not any(leader in text for leader in _LEADERS):
         return False
     entries = [line.strip() for line in (rest if is_titled else text).splitlines() if line.strip()]
-    leaders = [line for line in entries if _LEADER.search(line)]
-    pages = [int(match[1]) for match in map(_PAGE_AT_END.search, entries) if match]
-    of_contents = sum(bool(_LEADER.search(line) or _PAGE_AT_END.search(line)) for line in entries)
-    if of_contents < max(_FEWEST_CONTENTS_LINES, _CONTENTS_SHARE * len(entries)):
+    others = [line for line in entries if not _LEADER.search(line) and not _PAGE_AT_END.search(line)]
+    count = len(entries) - len(others)
+    if count < max(_FEWEST_CONTENTS_LINES, _CONTENTS_SHARE * len(entries)):
         return False
-    return len(leaders) >= _FEWEST_CONTENTS_LINES or (is_titled and pages == sorted(pages))
+    if any(len(line) > _LONGEST_OTHER_LINE for line in others):
+        return False
+    if sum(bool(match["page"]) for match in _LEADER.finditer(text)) >= _FEWEST_CONTENTS_LINES:
+        return True
+    pages = [int(match[1]) for match in map(_PAGE_AT_END.search, entries) if match]
+    return is_titled and len(pages) >= _FEWEST_CONTENTS_LINES and pages == sorted(pages)
 
 
 def _is_encoded(text: str) -> bool:
-    """Whether most of the text is data that stands as ASCII characters, in one run or in lines of equal length."""
+    """Whether most of the text is data written as ASCII: runs without a space, or wrapped lines of base64 or hex."""
     visible = len(text) - sum(map(text.count, " \t\n"))
     if visible < _FEWEST_ENCODED:
         return False
-    return any(
-        sum(len(match.strip()) for match in pattern.findall(text)) > _ENCODED_SHARE * visible
-        for pattern in (_LONG_RUN, _WRAPPED_DATA)
-    )
+    least = _ENCODED_SHARE * visible
+    if sum(len(word) for word in text.split() if len(word) >= _LONG_RUN and word.isascii()) > least:
+        return True
+    lines = (line.strip(" \t>") for line in text.split("\n") if len(line) >= 48)
+    return sum(len(line) - line.count(" ") for line in lines if _WRAPPED_DATA.fullmatch(line)) > least
 
 
 def _is_repetition(text: str) -> bool:
