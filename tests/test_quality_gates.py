@@ -111,6 +111,15 @@ def test_kept_is_not_even_noted() -> None:
     assert screen(document(f"{KEY} {MAIL}"), Quality(secrets="keep")).document.meta["sensitive"] == ["email"]
 
 
+def test_what_stands_in_the_title_alone_is_on_the_document() -> None:
+    text = f"Questions to {MAIL}\n{PROSE}"
+    screened = screen(document(text, title=f"Ask {MAIL}"), Quality())
+    assert screened.document.meta["sensitive"] == ["email"]
+    stripped = strip_boilerplate(screened, {screened.edges[0].hash})
+    assert (stripped.flagged, stripped.document.meta["sensitive"]) == ((), ["email"])
+    assert screen(document(PROSE, title=f"Ask {MAIL}"), Quality()).document.meta["sensitive"] == ["email"]
+
+
 def test_encoding_by_policy() -> None:
     broken = document(f"CafÃ©. {PROSE}")
     screened = screen(broken, Quality())

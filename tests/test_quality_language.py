@@ -124,6 +124,11 @@ def test_what_is_no_prose_has_no_language() -> None:
     assert language("x" * 50 + " " + "q z " * 10) is None
 
 
+def test_only_tags_of_two_letters() -> None:
+    cantonese = "佢哋喺度傾緊偈，我唔知佢講乜嘢，不過佢話聽日會嚟搵我哋食飯，你嚟唔嚟呀？我哋喺嗰度等緊你喇，快啲嚟啦。"
+    assert language(cantonese) == "zh"
+
+
 def test_a_long_text_is_judged_by_its_beginning_and_middle() -> None:
     foreword, body = TEXTS["de"][0], " ".join(TEXTS["en"])
     assert language(f"{foreword} {body * 60}") == "en"

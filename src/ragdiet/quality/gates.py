@@ -33,8 +33,8 @@ from ragdiet.types import Chunk, Document
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
     """A document that may go on. ``document`` is repaired and masked, with ``meta["lang"]`` and
-    ``meta["sensitive"]`` (sorted kinds) where there is something to say; ``flagged`` are the findings behind
-    the latter, in offsets of its text. ``fingerprint`` is of the text before masking, None where the policy
+    ``meta["sensitive"]`` (sorted kinds, those of its title too) where there is something to say; ``flagged``
+    are the findings in its text, by its offsets. ``fingerprint`` is of the text before masking, None where the policy
     keeps duplicates. ``edges`` are empty for source code and where the policy keeps boilerplate. ``notes``
     say in words what was done.
     """
@@ -63,18 +63,18 @@ def screen(document: Document, policy: Quality) -> Screened:
     notes: list[str] = []
     document = _decoded_well(document, policy, notes)
     compared = "reject" in (policy.duplicates, policy.near_duplicates)
-    print_ = fingerprint(document.text) if compared else None
-    document, flagged = _without_sensitive(document, policy, notes)
+    own = fingerprint(document.text) if compared else None
+    document, flagged, flagged_kinds = _without_sensitive(document, policy, notes)
     is_code = document.meta.get("format") == "code"
     additions: dict[str, Any] = {}
     if policy.language and not is_code and "lang" not in document.meta and (tag := language(document.text)):
         additions["lang"] = tag
-    if flagged:
-        additions["sensitive"] = sorted({finding.kind for finding in flagged})
+    if flagged_kinds:
+        additions["sensitive"] = sorted(flagged_kinds)
     if additions:
         document = replace(document, meta={**document.meta, **additions})
     edges = edge_lines(document.text) if policy.boilerplate == "drop" and not is_code else ()
-    return Screened(document=document, fingerprint=print_, edges=edges, flagged=flagged, notes=tuple(notes))
+    return Screened(document=document, fingerprint=own, edges=edges, flagged=flagged, notes=tuple(notes))
 
 
 def check_duplicates(own: Fingerprint, others: Iterable[tuple[str, Fingerprint]], policy: Quality) -> None:
@@ -121,17 +121,17 @@ def strip_boilerplate(screened: Screened, repeated: Set[int]) -> Screened:
     )
     if not blanked:
         return screened
-    gone = tuple(f for f in screened.flagged if not any(a <= f.start and f.end <= b for a, b in blanked))
+    left = tuple(f for f in screened.flagged if not any(a <= f.start and f.end <= b for a, b in blanked))
     meta = dict(document.meta)
-    if gone != screened.flagged:
-        meta["sensitive"] = sorted({finding.kind for finding in gone})
-        if not gone:
+    if lost := _kinds(screened.flagged) - _kinds(left) - _kinds(find(document.title or "")):
+        meta["sensitive"] = [kind for kind in meta["sensitive"] if kind not in lost]
+        if not meta["sensitive"]:
             del meta["sensitive"]
     note = f"{len(blanked)} lines that other documents repeat were left out"
     return replace(
         screened,
         document=replace(document, text=text, meta=meta),
-        flagged=gone,
+        flagged=left,
         notes=(*screened.notes, note),
     )
 
@@ -181,39 +181,42 @@ def _decoded_well(document: Document, policy: Quality, notes: list[str]) -> Docu
     return mended
 
 
-def _without_sensitive(document: Document, policy: Quality, notes: list[str]) -> tuple[Document, tuple[Finding, ...]]:
-    """The document masked where the policy masks, and what it flags."""
+def _without_sensitive(
+    document: Document, policy: Quality, notes: list[str]
+) -> tuple[Document, tuple[Finding, ...], frozenset[Kind]]:
+    """The document masked where the policy masks, what is flagged in its text, and the kinds flagged in text
+    or title."""
     ways: dict[Kind, str] = {
         kind: policy.secrets if kind in SECRETS else policy.personal for kind in SECRETS | PERSONAL
     }
     if {*ways.values()} == {"keep"}:
-        return document, ()
-    findings = find(document.text)
-    title_findings = find(document.title or "")
-    for finding in (*title_findings, *findings):
-        if ways[finding.kind] == "reject":
-            option = "secrets" if finding.kind in SECRETS else "personal"
-            line = document.text.count("\n", 0, finding.start) + 1
-            where = "its title" if finding in title_findings else f"line {line:,}"
-            raise SensitiveContent(
-                f"{where} holds sensitive data ({finding.kind}): remove it, or ingest with "
-                f"quality=Quality({option}='mask')"
-            )
-    hidden = [finding for finding in findings if ways[finding.kind] == "mask"]
-    if hidden or any(ways[finding.kind] == "mask" for finding in title_findings):
-        kinds = frozenset(kind for kind, way in ways.items() if way == "mask")
+        return document, (), frozenset()
+    of_title, of_text = find(document.title or ""), find(document.text)
+    for findings, is_title in ((of_title, True), (of_text, False)):
+        for finding in findings:
+            if ways[finding.kind] == "reject":
+                line = document.text.count("\n", 0, finding.start) + 1
+                option = "secrets" if finding.kind in SECRETS else "personal"
+                raise SensitiveContent(
+                    f"{'its title' if is_title else f'line {line:,}'} holds sensitive data ({finding.kind}): remove "
+                    f"it, or ingest with quality=Quality({option}='mask')"
+                )
+    hidden_kinds = frozenset(kind for kind, way in ways.items() if way == "mask")
+    hidden = [finding for finding in of_text if finding.kind in hidden_kinds]
+    if hidden or not hidden_kinds.isdisjoint(_kinds(of_title)):
         meta = dict(document.meta)
         if isinstance(meta.get("headings"), list | tuple):  # titles out of the text; chunks repeat them
-            meta["headings"] = [_masked_heading(entry, kinds) for entry in meta["headings"]]
-        document = replace(
-            document,
-            text=masked(document.text, hidden),
-            title=_masked(document.title, kinds) if document.title else document.title,
-            meta=meta,
-        )
+            meta["headings"] = [_masked_heading(entry, hidden_kinds) for entry in meta["headings"]]
+        title = document.title if document.title is None else _masked(document.title, hidden_kinds)
+        document = replace(document, text=masked(document.text, hidden), title=title, meta=meta)
         for kind, count in sorted(Counter(finding.kind for finding in hidden).items()):
             notes.append(f"{kind} masked: {count:,}")
-    return document, tuple(finding for finding in findings if ways[finding.kind] == "flag")
+    flagged = tuple(finding for finding in of_text if ways[finding.kind] == "flag")
+    return document, flagged, frozenset(kind for kind in _kinds((*of_title, *of_text)) if ways[kind] == "flag")
+
+
+def _kinds(findings: Iterable[Finding]) -> frozenset[Kind]:
+    return frozenset(finding.kind for finding in findings)
 
 
 def _masked(text: str, kinds: Set[Kind]) -> str:

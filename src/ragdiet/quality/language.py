@@ -18,6 +18,8 @@ LEAST_PROBABILITY = 0.7
 FEWEST_LETTERS = 64
 """Letters of a sample, about 15 to 20 words; each of a script without spaces counts four."""
 
+# Spoken forms that the model tells apart and ISO 639-1 has under one tag; others without a tag there are None.
+_WRITTEN_AS = {"arz": "ar", "ary": "ar", "yue": "zh", "wuu": "zh"}
 _SAMPLE = 1_000  # characters from the beginning, and as many from the middle
 _LETTERS = re.compile(r"[^\W\d_]++")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
@@ -36,7 +38,8 @@ def language(text: str) -> str | None:
     if len(_CODE_SIGNS.findall(sample)) > _MOST_CODE_SIGNS * visible:
         return None
     tag, probability = _identifier().classify(sample)
-    return str(tag) if probability >= LEAST_PROBABILITY else None
+    tag = _WRITTEN_AS.get(tag, tag)
+    return tag if probability >= LEAST_PROBABILITY and len(tag) == 2 else None
 
 
 def _sample(text: str) -> str:
