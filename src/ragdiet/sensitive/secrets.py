@@ -37,6 +37,7 @@ _TOKENS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("jwt", re.compile(r"eyJ(?<![\w-]eyJ)[\w-]{10,4096}+\.eyJ[\w-]{10,16384}+\.[\w-]{10,4096}+", re.ASCII)),
 )
 _URL_PASSWORD = re.compile(r"://[^\s:/?#@\"'<>]{0,128}+:(?P<value>[^\s/?#@\"'<>]{1,256}+)@(?=[\w\[])")
+_BEARER = re.compile(r"Bearer[ ](?P<value>[A-Za-z0-9._~+/-]{16,4096}+)")  # RFC 6750
 
 _PASSWORD_NAMES = ("password", "passwd", "passphrase", "pwd", "passwort", "contraseña", "mot de passe", "senha")
 _KEY_NAMES = (
@@ -75,6 +76,9 @@ def secrets(text: str) -> Iterator[Finding]:
     for match in _URL_PASSWORD.finditer(text):
         if not _PLACEHOLDER.match(match["value"]):
             yield Finding(*match.span("value"), "url_password")
+    for match in _BEARER.finditer(text):
+        if _is_random(match["value"]):
+            yield Finding(*match.span("value"), "credential")
     yield from _assigned(text)
 
 
