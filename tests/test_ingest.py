@@ -12,7 +12,6 @@ import pytest
 
 from ragdiet.analysis import analyzer, term_numbers
 from ragdiet.errors import (
-    BadReply,
     DimensionMismatch,
     EmptySource,
     SourceNotFound,
@@ -22,7 +21,7 @@ from ragdiet.errors import (
 from ragdiet.ingest import Progress
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Chunk, Document
+from ragdiet.types import Chunk, Document, Embedding
 from tests.embedders import SpoiltEmbedder, WordEmbedder
 
 PARAGRAPHS = [f"Paragraph {n} speaks of subject {n * 7} and of nothing else. " * 12 for n in range(12)]
@@ -193,52 +192,77 @@ def test_missing_source(rag: RAG, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "error"),
+    ("spoil", "reason"),
     [
-        (lambda vectors: vectors[:-1], BadReply),
-        (lambda vectors: vectors * np.nan, BadReply),
-        (lambda vectors: vectors * 0, BadReply),
-        (lambda vectors: vectors[:, :-1], DimensionMismatch),
+        (lambda vectors: vectors[:-1], "returned 0 vectors for 1 texts"),
+        (lambda vectors: vectors * np.nan, "NaN or a zero vector"),
+        (lambda vectors: vectors * 0, "NaN or a zero vector"),
     ],
 )
-def test_broken_embedder_writes_nothing(database: Database, dsn: str, spoil: object, error: type[Exception]) -> None:
-    rag = RAG(database, embedder=SpoiltEmbedder(spoil))  # type: ignore[arg-type]
-    with pytest.raises(error):
+def test_embedder_that_is_broken_for_every_text(database: Database, dsn: str, spoil: object, reason: str) -> None:
+    embedder = SpoiltEmbedder(spoil)  # type: ignore[arg-type]
+    rag = RAG(database, embedder=embedder)
+    report = rag.ingest([Document(str(n), f"One text of number {n}.") for n in range(40)])
+    assert (report.added, len(report.rejected)) == (0, 40)
+    assert reason in report.rejected[0].reason
+    assert "not asked" in report.rejected[-1].reason
+    assert {rejection.error for rejection in report.rejected} == {"BadReply"}
+    assert len(embedder.texts) < 120  # it is given up after a few single texts
+    assert counted(dsn) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("bad", ["NaN", "zero", "missing"])
+def test_one_text_without_a_usable_vector_costs_its_document_alone(database: Database, dsn: str, bad: str) -> None:
+    class Choosy(WordEmbedder):
+        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
+            embedding = super().embed(texts, kind=kind)
+            spoilt = [number for number, text in enumerate(texts) if "unpronounceable" in text]
+            if spoilt and bad == "missing":
+                return Embedding(vectors=np.delete(embedding.vectors, spoilt, axis=0), tokens=embedding.tokens)
+            embedding.vectors[spoilt] = np.nan if bad == "NaN" else 0
+            return embedding
+
+    documents = [Document(str(n), f"Text of subject {n}.") for n in range(60)]
+    documents[17] = Document("17", "Something unpronounceable.")
+    report = RAG(database, embedder=Choosy()).ingest(documents)
+    assert (report.added, [rejection.uri for rejection in report.rejected]) == (59, ["17"])
+    assert counted(dsn) == (59, 59, 59, 59)
+    assert RAG(database, embedder=WordEmbedder()).ingest(documents).added == 1
+
+
+def test_vectors_of_another_length_stop_the_run(database: Database, dsn: str) -> None:
+    rag = RAG(database, embedder=SpoiltEmbedder(lambda vectors: vectors[:, :-1]))
+    with pytest.raises(DimensionMismatch):
         rag.ingest([Document("a", "One text."), Document("b", "Another text.")])
     assert counted(dsn) == (0, 0, 0, 0)
 
 
 def test_database_lost_in_mid_ingest_leaves_whole_documents(database: Database, dsn: str) -> None:
-    documents = [Document(str(n), "\n\n".join(PARAGRAPHS[:3])) for n in range(300)]
+    documents = [Document(str(n), "\n\n".join([f"Number {n}.", *PARAGRAPHS[:3]])) for n in range(1_200)]
 
-    class Cutting(WordEmbedder):
-        """Cuts every connection of the database in the second batch, between planning and writing."""
+    def cut(progress: Progress) -> None:
+        """Once something is written, cut the connection of whoever writes next, in mid-transaction."""
+        with psycopg.connect(dsn) as connection:
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); RETURN NULL; END $$"
+            )
+            connection.execute(
+                "CREATE TRIGGER cut BEFORE INSERT ON ragdiet.lexical FOR EACH STATEMENT EXECUTE FUNCTION cut()"
+            )
 
-        def embed(self, texts, *, kind):  # type: ignore[no-untyped-def]
-            embedding = super().embed(texts, kind=kind)
-            if len(self.texts) > len(texts):
-                with psycopg.connect(dsn) as connection:
-                    connection.execute(
-                        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                        "PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); RETURN NULL; END $$"
-                    )
-                    connection.execute(
-                        "CREATE TRIGGER cut BEFORE INSERT ON ragdiet.lexical FOR EACH STATEMENT EXECUTE FUNCTION cut()"
-                    )
-            return embedding
-
-    rag = RAG(database, embedder=Cutting())
+    rag = RAG(database, embedder=WordEmbedder())
     with pytest.raises(StoreUnavailable, match="nothing was half-written"):
-        rag.ingest(documents)
+        rag.ingest(documents, progress=cut)
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP FUNCTION cut CASCADE")
     documents_left, chunks_left, lexical_left, vectors_left = counted(dsn)
-    assert 0 < documents_left < 300
+    assert 0 < documents_left < 1_200
     assert chunks_left == lexical_left == vectors_left
     assert chunks_left % documents_left == 0
     report = RAG(database, embedder=WordEmbedder()).ingest(documents)
-    assert (report.added, report.unchanged) == (300 - documents_left, documents_left)
-    assert counted(dsn)[0] == 300
+    assert (report.added, report.unchanged) == (1_200 - documents_left, documents_left)
+    assert counted(dsn)[0] == 1_200
 
 
 def test_two_writers_of_the_same_documents(dsn: str) -> None:
@@ -282,7 +306,10 @@ def test_progress_is_told(rag: RAG) -> None:
 
     documents = [Document(str(n), f"Text number {n}.") for n in range(300)]
     rag.ingest(documents, progress=note)
-    assert [count for count, _ in seen] == [128, 256, 300]
+    counts = [count for count, _ in seen]
+    assert counts[0] == 128
+    assert counts == sorted(set(counts))
+    assert counts[-1] == 300
     assert {total for _, total in seen} == {300}
     seen.clear()
     rag.ingest(iter(documents), progress=note)

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
@@ -59,13 +59,35 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         sync: bool = False,
+        dry_run: bool = False,
+        expires_at: datetime | timedelta | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """See ``RAG.ingest``. ``progress`` is called in the working thread."""
         return await self._run(
-            self.sync.ingest, source, collection=collection, tenant=tenant, sync=sync, tags=tags, progress=progress
+            self.sync.ingest,
+            source,
+            collection=collection,
+            tenant=tenant,
+            sync=sync,
+            dry_run=dry_run,
+            expires_at=expires_at,
+            tags=tags,
+            progress=progress,
         )
+
+    async def swap(self, one: str, other: str, *, tenant: str | None = None) -> None:
+        """See ``RAG.swap``."""
+        await self._run(self.sync.swap, one, other, tenant=tenant)
+
+    async def drop(self, collection: str, *, tenant: str | None = None) -> int:
+        """See ``RAG.drop``."""
+        return await self._run(self.sync.drop, collection, tenant=tenant)
+
+    async def sweep(self) -> int:
+        """See ``RAG.sweep``."""
+        return await self._run(self.sync.sweep)
 
     async def retrieve(
         self,

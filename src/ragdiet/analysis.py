@@ -12,13 +12,18 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import Stemmer
 
 TERM_SPACE = 1_000_000_000
 """Terms are numbered 1 to this: the greatest dimension of pgvector's sparsevec."""
 
 _WORD = re.compile(r"\b\w\w+\b")
+_MOST_STEMS = 500_000
 # Lucene's English stop set: short on purpose, since BM25's idf already discounts common words.
 _STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these "
@@ -39,29 +44,44 @@ class Analyzer:
         if language not in Stemmer.algorithms():
             raise InvalidArgument(f"no stemmer for {language!r}; the languages are: {', '.join(Stemmer.algorithms())}")
         self.language = language
-        self._stop_words = _STOP_WORDS if language == "english" else frozenset[str]()
-        self._stemmer = Stemmer.Stemmer(language, 0)
-        self._stems: dict[str, str] = {}
-        self._lock = threading.Lock()
+        stop_words = _STOP_WORDS if language == "english" else frozenset[str]()
+        self._stems = _Stems(Stemmer.Stemmer(language, 0), stop_words)
 
     def terms(self, text: str) -> list[str]:
         """Stems in the order of the text, with repeats."""
-        words = [word for word in _WORD.findall(text.lower()) if word not in self._stop_words]
         stems = self._stems
-        missing = {word for word in words if word not in stems}
-        if missing:
-            with self._lock:  # a Snowball stemmer keeps state and is not safe to share
-                if len(stems) > 500_000:
-                    stems.clear()
-                    missing.update(words)
-                stems.update((word, self._stemmer.stemWord(word)) for word in missing)
-        return [stems.get(word) or self._stemmer.stemWord(word) for word in words]
+        return [stem for word in _WORD.findall(text.lower()) if (stem := stems[word][0])]
+
+    def numbers(self, text: str) -> list[int]:
+        """The terms' numbers, in the order of the text, with repeats."""
+        stems = self._stems
+        return [number for word in _WORD.findall(text.lower()) if (number := stems[word][1])]
 
     def term_counts(self, text: str) -> Counter[str]:
         return Counter(self.terms(text))
 
 
-@lru_cache(maxsize=1_000_000)
+class _Stems(dict[str, tuple[str, int]]):
+    """The stem of each word met, and its term's number; of a stop word "" and 0."""
+
+    def __init__(self, stemmer: Stemmer.Stemmer, stop_words: frozenset[str]) -> None:
+        self._stemmer = stemmer
+        self._stop_words = stop_words
+        self._lock = threading.Lock()
+
+    def __missing__(self, word: str) -> tuple[str, int]:
+        if word in self._stop_words:
+            found = ("", 0)
+        else:
+            with self._lock:  # a Snowball stemmer keeps state and is not safe to share
+                stem = self._stemmer.stemWord(word)
+            found = (stem, term_number(stem))
+        if len(self) > _MOST_STEMS:
+            self.clear()
+        self[word] = found
+        return found
+
+
 def term_number(term: str) -> int:
     """A stable number in 1..1e9 for a term. Two of a million terms meet about 500 times."""
     return int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest()) % TERM_SPACE + 1

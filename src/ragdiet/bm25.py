@@ -10,7 +10,11 @@ computed when a question is asked. The scores are thus exact, and no row changes
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 K1 = 1.5
 B = 0.75
@@ -24,23 +28,7 @@ def weight(count: float, length: int, average_length: float) -> float:
     >>> round(weight(2, 100, 100.0), 4)
     0.5714
     """
-    return count / (count + _saturation(length, average_length))
-
-
-def weights(counts: Mapping[int, int], length: int, average_length: float) -> dict[int, float]:
-    """The weight of each term of a text, by term number."""
-    saturation = _saturation(length, average_length)
-    return {term: count / (count + saturation) for term, count in counts.items()}
-
-
-def counts(stored: Mapping[int, float], length: int, average_length: float) -> dict[int, int]:
-    """The term counts that ``weights`` was given: its inverse, for another average length.
-
-    >>> counts(weights({7: 3, 9: 1}, 4, 10.0), 4, 10.0)
-    {7: 3, 9: 1}
-    """
-    saturation = _saturation(length, average_length)
-    return {term: round(value * saturation / (1 - value)) for term, value in stored.items()}
+    return count / (count + saturation(length, average_length))
 
 
 def idf(document_frequency: int, texts: int) -> float:
@@ -52,5 +40,10 @@ def idf(document_frequency: int, texts: int) -> float:
     return math.log1p((texts - document_frequency + 0.5) / (document_frequency + 0.5))
 
 
-def _saturation(length: int, average_length: float) -> float:
+@overload
+def saturation(length: int, average_length: float) -> float: ...
+@overload
+def saturation(length: NDArray[np.float64], average_length: float) -> NDArray[np.float64]: ...
+def saturation(length: int | NDArray[np.float64], average_length: float) -> float | NDArray[np.float64]:
+    """k1 (1 - b + b dl / avgdl): the count at which a term of this text weighs one half."""
     return K1 * (1 - B + B * length / average_length)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragdiet.types import (
+        CachedVectors,
         Chunk,
         Context,
         Document,
@@ -61,6 +62,22 @@ class SentenceEmbedder(Embedder, Protocol):
     """An embedder that also gives sentence vectors from the pass over the whole text."""
 
     def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding: ...
+
+
+@runtime_checkable
+class PricedEmbedder(Protocol):
+    """An embedder that can say what it would cost, USD, to embed ``texts``: at least, as expected, at most."""
+
+    def quote_texts(self, texts: Sequence[str]) -> Quote: ...
+
+
+@runtime_checkable
+class VectorCache(Protocol):
+    """Vectors of one space by the hash of the text that was embedded."""
+
+    def get(self, hashes: Sequence[bytes]) -> Mapping[bytes, CachedVectors]: ...
+
+    def put(self, vectors: Mapping[bytes, CachedVectors]) -> None: ...
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
@@ -16,14 +16,17 @@ from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
+from ragdiet.embed import cached_embedder
 from ragdiet.errors import InvalidArgument
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
+from ragdiet.quality import Quality
 from ragdiet.retrieve import HybridRetriever
-from ragdiet.store import Database, check_schema, migrate
+from ragdiet.store import Collections, Database, EmbeddingCache, check_schema, migrate
 from ragdiet.stream import AnswerStream
+from ragdiet.tokens import default_counter
 from ragdiet.types import Turn
 
 if TYPE_CHECKING:
@@ -39,8 +42,9 @@ class RAG:
     """Documents in one database, and answers from them.
 
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
-    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``collection``
-    and ``tenant`` are those of calls that name none.
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
+    an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
+    ``collection`` and ``tenant`` are those of calls that name none.
     """
 
     def __init__(
@@ -54,6 +58,8 @@ class RAG:
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
+        quality: Quality | None = None,
+        embedding_cache: bool = True,
         research: bool = True,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
@@ -67,7 +73,17 @@ class RAG:
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
         embedder = accounted_embedder(embedder, self.ledger)
-        self._ingestor = Ingestor(store, chunker or RecursiveChunker(), embedder, analyzer())
+        cache = EmbeddingCache(store, self.space) if embedding_cache else None
+        self._ingestor = Ingestor(
+            store,
+            chunker or RecursiveChunker(),
+            cached_embedder(embedder, cache) if cache else embedder,
+            analyzer(),
+            quality or Quality(),
+            default_counter(),
+            cache,
+        )
+        self._collections = Collections(store, self.space)
         self._asker = Asker(
             embedder=embedder,
             retriever=retriever or HybridRetriever(store, self.space),
@@ -170,14 +186,18 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
         sync: bool = False,
+        dry_run: bool = False,
+        expires_at: datetime | timedelta | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Files, folders, globs or Documents into the collection; what is unchanged is skipped.
 
         ``sync`` then deletes what the source no longer has; a source with nothing in it is refused.
-        What cannot be read is in ``report.rejected`` with its reason. ``progress`` is called after
-        each batch.
+        ``dry_run`` writes and spends nothing: the report says what would happen and what it would cost.
+        ``expires_at``: the moment, or the time from now, after which these documents are found no more.
+        What cannot be read, and what ``quality`` keeps out, is in ``report.rejected`` with its reason.
+        ``progress`` is called after each batch.
         """
         self._check_schema()
         trace = self._trace(tenant, tags, None)
@@ -187,9 +207,36 @@ class RAG:
                 collection=_checked_name(collection or self.collection, "collection"),
                 tenant=trace.tenant,
                 sync=sync,
+                dry_run=dry_run,
+                expires_at=_checked_expiry(expires_at),
                 progress=progress,
             )
-            return replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+            return report if dry_run else replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+
+    def swap(self, one: str, other: str, *, tenant: str | None = None) -> None:
+        """Let two collections change names, in one transaction.
+
+        So a collection is made anew without a gap: ingest into another one (with another chunker, or a RAG
+        with another embedder), look at its answers, swap, and drop the old one when it is no longer wanted.
+        """
+        self._check_schema()
+        names = (_checked_name(one, "collection"), _checked_name(other, "collection"))
+        self._collections.swap(*names, tenant=self.tenant if tenant is None else tenant)
+
+    def drop(self, collection: str, *, tenant: str | None = None) -> int:
+        """Delete a collection with all that is in it; returns how many documents it had."""
+        self._check_schema()
+        return self._collections.drop(
+            _checked_name(collection, "collection"), tenant=self.tenant if tenant is None else tenant
+        )
+
+    def sweep(self) -> int:
+        """Delete the documents of every collection whose time has come; returns how many there were.
+
+        An ingest does so for its own collection. Searches do not find them in any case.
+        """
+        self._check_schema()
+        return self._collections.sweep()
 
     def retrieve(
         self,
@@ -352,6 +399,18 @@ def _checked_name(name: str, what: str) -> str:
     if not name or len(name) > 200 or not name.isprintable():
         raise InvalidArgument(f"{what} {name[:40]!r} cannot be used: give 1 to 200 printable characters")
     return name
+
+
+def _checked_expiry(expires_at: datetime | timedelta | None) -> datetime | None:
+    if expires_at is None:
+        return None
+    now = datetime.now(UTC)
+    moment = now + expires_at if isinstance(expires_at, timedelta) else expires_at
+    if moment.tzinfo is None:
+        raise InvalidArgument(f"expires_at is {moment}, in no time zone: give one, such as datetime.now(UTC) + ...")
+    if moment <= now:
+        raise InvalidArgument(f"expires_at is {moment}, which is past: give a later moment, or a timedelta")
+    return moment
 
 
 def _checked_money(amount: Decimal | str) -> Decimal:

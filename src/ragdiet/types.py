@@ -103,6 +103,15 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CachedVectors:
+    """What was once embedded of a text: ``vector`` float32, (dimensions,), unit length, and the like
+    (sentences, dimensions) for its sentences, None where the embedder gave none."""
+
+    vector: NDArray[np.float32]
+    sentence_vectors: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A retrieved chunk. A rank counts from 1 and is None where that leg did not bring the chunk.
 
@@ -275,16 +284,27 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A source or document that was not ingested, and why."""
+    """What was not ingested, and why: a source or a document, or the part of one from ``start`` to ``end``.
+
+    ``error`` is a name out of ``ragdiet.errors``. ``by_policy``: a quality gate kept it out, as it was told
+    to; the others are faults of the source.
+    """
 
     uri: str
     reason: str
     error: str
+    by_policy: bool = False
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
-    """What an ingest did. Counts are of documents, but ``chunks`` (written) and ``tokens`` (embedded)."""
+    """What an ingest did. Counts are of documents, but ``chunks`` (written) and ``tokens`` (embedded).
+
+    ``dry_run``: nothing was written or spent; the counts are what would be, ``tokens`` by our own counter
+    and ``cost`` by the price book.
+    """
 
     added: int
     updated: int
@@ -295,6 +315,7 @@ class IngestReport:
     tokens: int
     seconds: float
     cost: Decimal
+    dry_run: bool = False
 
     def _repr_html_(self) -> str:
         from ragdiet.display import report_html

@@ -15,7 +15,7 @@ from ragdiet.bedrock import BedrockClient, estimated_tokens
 from ragdiet.errors import BadReply, DimensionMismatch, InvalidArgument, UnknownModel
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
-from ragdiet.types import Embedding, Space, Usage
+from ragdiet.types import Embedding, Quote, Space, Usage
 
 if TYPE_CHECKING:
     from ragdiet.protocols import TokenCounter
@@ -77,6 +77,13 @@ class TitanEmbedder:
         for row, (vector, _) in enumerate(replies):
             vectors[row] = vector
         return Embedding(vectors=vectors, tokens=sum(tokens for _, tokens in replies))
+
+    def quote_texts(self, texts: Sequence[str]) -> Quote:
+        """What embedding these would cost, USD: by our own count of tokens, and at most by its stated margin."""
+        counted = self._counter.count_batch(texts)
+        expected = self._price.cost(Usage(input_tokens=sum(counted)))
+        most = self._price.cost(Usage(input_tokens=sum(map(estimated_tokens, counted))))
+        return Quote(least=expected, expected=expected, most=most)
 
     def _checked(self, texts: Sequence[str]) -> list[int]:
         """The counted tokens of each text, all of which Titan will take."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -23,6 +25,24 @@ MAX_BYTES = 256 * 2**20
 """Bytes of the largest file loaded, if nothing else is asked for."""
 
 
+VERSION = "load-2"
+"""Changes when a parser gives another text for the same file, so that known files are read again."""
+
+_LOOKED_UP = 128
+"""How many files are looked up in the store at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What was found of a source. ``source_hash`` is that of a file's bytes and uri, None for a Document of
+    the caller's; ``document`` is None for a file whose hash is known, so that it need not be parsed."""
+
+    id: str
+    uri: str | None
+    source_hash: bytes | None
+    document: Document | None
+
+
 def load(
     source: Source | Iterable[Source], *, rejected: Callable[[Rejection], None], max_bytes: int = MAX_BYTES
 ) -> Iterator[Document]:
@@ -37,6 +57,20 @@ def load(
     that does not exist and a glob without a match (before the first document, unless ``source`` is an
     iterator), InvalidArgument for what is no source, MissingExtra where a format's parser is not installed.
     """
+    return _documents(find(source, rejected=rejected, max_bytes=max_bytes))
+
+
+def find(
+    source: Source | Iterable[Source],
+    *,
+    rejected: Callable[[Rejection], None],
+    known: Callable[[Sequence[str]], Mapping[str, bytes | None]] = lambda _: {},
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[Item]:
+    """As `load`, but files that have not changed are not parsed.
+
+    ``known`` is asked for the ``source_hash`` that each of some ids had when it was last ingested.
+    """
     if max_bytes < 1:
         raise InvalidArgument(f"max_bytes={max_bytes}: give the largest file to load, in bytes")
     if isinstance(source, str | Path | Document):
@@ -46,7 +80,7 @@ def load(
     found: Iterable[Iterable[File | Document]] = (_find(each, rejected) for each in source)
     if isinstance(source, Sequence):
         found = list(found)
-    return _documents(chain.from_iterable(found), rejected, max_bytes)
+    return _items(found, rejected, known, max_bytes)
 
 
 def expected(source: Source | Iterable[Source]) -> int | None:
@@ -95,22 +129,57 @@ def _matches(path: Path, rejected: Callable[[Rejection], None]) -> Sequence[File
     return files
 
 
-def _documents(
-    found: Iterable[File | Document], rejected: Callable[[Rejection], None], max_bytes: int
-) -> Iterator[Document]:
+def _documents(items: Iterator[Item]) -> Iterator[Document]:
+    for item in items:
+        assert item.document is not None  # no hash is known
+        yield item.document
+        del item  # or it would still be held while the next one is read
+
+
+def _items(
+    found: Iterable[Iterable[File | Document]],
+    rejected: Callable[[Rejection], None],
+    known: Callable[[Sequence[str]], Mapping[str, bytes | None]],
+    max_bytes: int,
+) -> Iterator[Item]:
     seen: set[str] = set()
-    for each in found:
+    for each, source_hash in chain.from_iterable(_with_hashes(iter(part), known) for part in found):
         if isinstance(each, File):
             if (real := os.path.realpath(each.path)) in seen:
                 continue
             seen.add(real)
         try:
-            document = checked(_document(each, max_bytes) if isinstance(each, File) else each)
+            item = _read_item(each, source_hash, max_bytes) if isinstance(each, File) else _given(each)
         except (SourceError, InvalidArgument) as error:
             rejected(rejection(_printable(each.uri or each.id), error))
             continue
-        yield document
-        del document, each  # or it would still be held while the next one is read
+        yield item
+        del item, each  # or they would still be held while the next one is read
+
+
+def _with_hashes(
+    found: Iterator[File | Document], known: Callable[[Sequence[str]], Mapping[str, bytes | None]]
+) -> Iterator[tuple[File | Document, bytes | None]]:
+    while group := list(islice(found, _LOOKED_UP)):
+        ids = [each.id for each in group if isinstance(each, File)]
+        hashes = known(ids) if ids else {}
+        group.reverse()
+        while group:
+            each = group.pop()
+            yield each, hashes.get(each.id)
+            del each
+
+
+def _given(document: Document) -> Item:
+    document = checked(document)
+    return Item(id=document.id, uri=document.uri, source_hash=None, document=document)
+
+
+def _read_item(file: File, known: bytes | None, max_bytes: int) -> Item:
+    data = _read(file.path, max_bytes)
+    source_hash = hashlib.blake2b(data, digest_size=16, key=hashlib.sha256(file.uri.encode()).digest()).digest()
+    document = None if source_hash == known else checked(_document(file, data))
+    return Item(id=file.id, uri=file.uri, source_hash=source_hash, document=document)
 
 
 def _printable(name: object) -> str:
@@ -118,8 +187,8 @@ def _printable(name: object) -> str:
     return str(name).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
-def _document(file: File, max_bytes: int) -> Document:
-    loaded = parse(_read(file.path, max_bytes), file.id)
+def _document(file: File, data: bytes) -> Document:
+    loaded = parse(data, file.id)
     return Document(
         id=file.id,
         text=loaded.text,

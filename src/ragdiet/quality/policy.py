@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
@@ -39,6 +40,11 @@ class Quality:
             # By type as well: 1 equals True, and is no choice.
             if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
                 raise InvalidArgument(f"quality: {field.name} is one of {', '.join(map(repr, choices))}, not {value!r}")
+
+    @property
+    def version(self) -> str:
+        """A short name that changes with the policy, as documents must then be screened anew."""
+        return f"quality-1-{hashlib.blake2b(repr(self).encode(), digest_size=4).hexdigest()}"
 
     @classmethod
     def off(cls) -> Quality:

@@ -101,15 +101,19 @@ class HybridRetriever:
         }
         with self._database.transaction() as connection:
             corpus = connection.execute(
-                "SELECT id, chunks FROM ragdiet.corpus WHERE tenant = %s AND collection = %s", (tenant, collection)
+                "SELECT id, chunks, coalesce(next_expiry <= now(), false) FROM ragdiet.corpus "
+                "WHERE tenant = %s AND collection = %s",
+                (tenant, collection),
             ).fetchone()
             if corpus is None or not corpus[1]:
                 return Hits()
             parameters["corpus"] = corpus[0]
-            exact = corpus[1] <= _EXACT_UP_TO or bool(filter)
+            some_expired = corpus[2]
+            exact = corpus[1] <= _EXACT_UP_TO or bool(filter) or some_expired
             if not exact:
                 _tune_index_scan(connection, depth)
-            statement = _statement(self._space.name, exact=exact, filtered=_filter_keys(filter, parameters))
+            filtered = _filter_keys(filter, parameters)
+            statement = _statement(self._space.name, exact=exact, filtered=filtered, some_expired=some_expired)
             rows = connection.cursor(binary=True).execute(statement, parameters).fetchall()
         return Hits(map(_hit, rows))
 
@@ -149,15 +153,18 @@ def _filter_keys(filter: Mapping[str, Any] | None, parameters: dict[str, Any]) -
 
 
 @cache
-def _statement(space: str, *, exact: bool, filtered: int) -> Composed:
+def _statement(space: str, *, exact: bool, filtered: int, some_expired: bool) -> Composed:
     vectors = Identifier("ragdiet", f"vector_{space}")
-    conditions = SQL(" ").join(
+    wanted: list[Composable] = [
         SQL("AND (d.meta @> {value} OR c.meta @> {value})").format(value=Placeholder(f"filter_{number}"))
         for number in range(filtered)
-    )
+    ]
+    if some_expired:
+        wanted.append(SQL("AND (d.expires_at IS NULL OR d.expires_at > now())"))
+    conditions = SQL(" ").join(wanted)
 
     def allowed(leg: str) -> Composable:
-        return SQL(_read("filter.sql")).format(leg=Identifier(leg), conditions=conditions) if filtered else SQL("")
+        return SQL(_read("filter.sql")).format(leg=Identifier(leg), conditions=conditions) if wanted else SQL("")
 
     dense = SQL(_read("dense_exact.sql" if exact else "dense_index.sql"))
     return SQL(_read("hybrid.sql")).format(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,31 +15,64 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownDocument:
-    """What the store holds of a document. ``chunks`` are its (id, hash, has a vector), in order."""
+class KnownChunk:
+    """A stored chunk: ``hash`` is that of its context and text, ``embedded`` whether it has a vector."""
 
     id: int
+    hash: bytes
+    embedded: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDocument:
+    """What the store holds of a document. ``chunks`` are in order."""
+
+    id: int
+    external_id: str
+    uri: str | None
     content_hash: bytes
     pipeline: str
-    chunks: tuple[tuple[int, bytes, bool], ...] = ()
+    source_hash: bytes | None = None
+    expires_at: datetime | None = None
+    chunks: tuple[KnownChunk, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
 class NewChunk:
-    """A chunk to write. ``chunk_id`` is set when only its vector is missing."""
+    """A chunk to write. ``terms`` are its term numbers in the order of the text, int32, with repeats.
+
+    ``chunk_id`` is set when the chunk is stored already and lacks one thing: its vector, or (in
+    ``DocumentChange.renamed``) the terms of its new context line.
+    """
 
     chunk: Chunk
     hash: bytes
-    term_counts: Counter[int]
+    terms: NDArray[np.int32]
     chunk_id: int | None = None
     vector: NDArray[np.float32] | None = None
     sentence_vectors: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FingerprintRow:
+    """What tells whether another document is a copy of this one; see the table of that name."""
+
+    text_hash: bytes
+    meta_hash: bytes
+    signature: bytes
+    facts: bytes
+    bands: tuple[int, ...]
+    edges: tuple[int, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class DocumentChange:
-    """A document as it is to be: ``keep`` are the stored chunks that stay, ``new`` those to write.
-    Every other chunk of ``known`` goes."""
+    """A document as it is to be: ``keep`` are the stored chunks that stay as they are, ``renamed`` those
+    that stay but for their context line, ``new`` those to write. Every other chunk of ``known`` goes.
+
+    ``known.external_id`` differs from ``external_id`` where the document was renamed.
+    """
 
     external_id: str
     uri: str | None
@@ -47,8 +80,12 @@ class DocumentChange:
     content_hash: bytes
     pipeline: str
     meta: Mapping[str, Any]
+    source_hash: bytes | None = None
+    expires_at: datetime | None = None
+    fingerprint: FingerprintRow | None = None
     known: KnownDocument | None = None
     keep: list[tuple[int, Chunk]] = field(default_factory=list)
+    renamed: list[NewChunk] = field(default_factory=list)
     new: list[NewChunk] = field(default_factory=list)
 
 

@@ -1,124 +1,192 @@
-"""New chunks into their tables by binary COPY: text as it is, vectors as binary halfvec and sparsevec."""
+"""New rows into their tables by binary COPY."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from struct import Struct
+from typing import TYPE_CHECKING
 
+import numpy as np
 import psycopg
-from pgvector import HalfVector, SparseVector
 from psycopg.sql import SQL, Identifier
-from psycopg.types.json import Jsonb
 
-from ragdiet import bm25
 from ragdiet.analysis import TERM_SPACE
-from ragdiet.errors import DimensionMismatch
+from ragdiet.store import binary
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ragdiet.store.changes import NewChunk
+    from ragdiet.store.changes import DocumentChange, NewChunk
+    from ragdiet.store.postings import Postings
     from ragdiet.types import Space
 
 
-def copy_chunks(
-    connection: psycopg.Connection,
-    space: Space,
-    corpus_id: int,
-    average_length: float,
-    added: Sequence[tuple[int, NewChunk]],
-    vectors_only: Sequence[NewChunk],
+def reserve_ids(connection: psycopg.Connection, table: str, number: int) -> list[int]:
+    """Fresh numbers for rows of ``table``."""
+    if not number:
+        return []
+    row = connection.execute(
+        "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
+        (f"ragdiet.{table}", number),
+        binary=True,
+    ).fetchone()
+    assert row is not None
+    ids: list[int] = row[0]
+    return ids
+
+
+def copy_documents(
+    connection: psycopg.Connection, corpus_id: int, ids: Iterable[int], changes: Iterable[DocumentChange]
 ) -> None:
-    """Write ``added``, pairs of a document id and its chunk, and the vectors of stored chunks that lack them."""
-    ids = [
-        row[0]
-        for row in connection.execute(
-            "SELECT nextval(pg_get_serial_sequence('ragdiet.chunk', 'id')) FROM generate_series(1, %s)", (len(added),)
-        )
-    ]
-    _copy(
+    """Write the rows of documents that are not stored yet."""
+    corpus = binary.int4(corpus_id)
+    copy(
+        connection,
+        "document",
+        "id corpus_id external_id uri title content_hash pipeline meta expires_at source_hash",
+        (
+            b"\x00\x0a"
+            + binary.int8(document_id)
+            + corpus
+            + binary.text(change.external_id)
+            + binary.text(change.uri)
+            + binary.text(change.title)
+            + binary.field(change.content_hash)
+            + binary.text(change.pipeline)
+            + binary.jsonb(change.meta)
+            + binary.timestamp(change.expires_at)
+            + (binary.NULL if change.source_hash is None else binary.field(change.source_hash))
+            for document_id, change in zip(ids, changes, strict=True)
+        ),
+    )
+
+
+def copy_fingerprints(
+    connection: psycopg.Connection, corpus_id: int, changes: Iterable[tuple[int, DocumentChange]]
+) -> None:
+    """Write the fingerprints of documents, given with their numbers."""
+    corpus = binary.int4(corpus_id)
+    copy(
+        connection,
+        "fingerprint",
+        "document_id corpus_id text_hash meta_hash signature facts bands edges",
+        (
+            b"\x00\x08"
+            + binary.int8(document_id)
+            + corpus
+            + binary.field(row.text_hash)
+            + binary.field(row.meta_hash)
+            + binary.field(row.signature)
+            + binary.field(row.facts)
+            + binary.int8_array(row.bands)
+            + binary.int8_array(row.edges)
+            for document_id, change in changes
+            if (row := change.fingerprint) is not None
+        ),
+    )
+
+
+_CHUNK_HEAD = Struct(">hiqiqiii").pack
+_CHUNK_HASH = Struct(">i16siiiiii").pack
+
+
+def copy_chunks(connection: psycopg.Connection, ids: Iterable[int], added: Iterable[tuple[int, NewChunk]]) -> None:
+    """Write the chunks of ``added``, pairs of a document's number and its chunk, under ``ids``."""
+    copy(
         connection,
         "chunk",
         "id document_id ordinal text hash tokens start_offset end_offset meta sentences",
-        "int8 int8 int4 text bytea int4 int4 int4 jsonb int4[]",
         (
-            (
-                chunk_id,
-                document_id,
-                new.chunk.ordinal,
-                new.chunk.text,
-                new.hash,
-                new.chunk.tokens,
-                new.chunk.start,
-                new.chunk.end,
-                Jsonb(dict(new.chunk.meta)),
-                [offset for span in new.chunk.sentences for offset in span],
-            )
+            _CHUNK_HEAD(10, 8, chunk_id, 8, document_id, 4, new.chunk.ordinal, len(text := new.chunk.text.encode()))
+            + text
+            + _CHUNK_HASH(16, new.hash, 4, new.chunk.tokens, 4, new.chunk.start, 4, new.chunk.end)
+            + _chunk_meta(new.chunk.meta)
+            + binary.int4_array(tuple(chain.from_iterable(new.chunk.sentences)))
             for chunk_id, (document_id, new) in zip(ids, added, strict=True)
         ),
     )
-    _copy(
+
+
+def _chunk_meta(meta: Mapping[str, object]) -> bytes:
+    # Chunks of a section have the same heading and page, and JSON is dear to write.
+    try:
+        return _simple_meta(tuple((key, type(value), value) for key, value in meta.items()))
+    except TypeError:  # a list or a mapping inside
+        return binary.jsonb(meta)
+
+
+@lru_cache(maxsize=1_024)
+def _simple_meta(items: tuple[tuple[str, type, object], ...]) -> bytes:
+    # Types are part of the key, as 1 == True and JSON tells them apart.
+    return binary.jsonb({key: value for key, _, value in items})
+
+
+def copy_terms(
+    connection: psycopg.Connection, corpus_id: int, average_length: float, ids: Iterable[int], terms: Postings
+) -> None:
+    """Write the keyword index's rows of chunks."""
+    head = Struct(">hiqiiii").pack
+    rows = binary.term_rows(terms.terms, terms.weights(average_length), terms.ends, TERM_SPACE)
+    copy(
         connection,
         "lexical",
         "chunk_id corpus_id length terms weights",
-        "int8 int4 int4 int4[] sparsevec",
         (
-            (
-                chunk_id,
-                corpus_id,
-                new.term_counts.total(),
-                sorted(new.term_counts),
-                sparse_weights(bm25.weights(new.term_counts, new.term_counts.total(), average_length)),
-            )
-            for chunk_id, (_, new) in zip(ids, added, strict=True)
+            head(5, 8, chunk_id, 4, corpus_id, 4, length) + array + sparse
+            for chunk_id, length, (array, sparse) in zip(ids, terms.lengths.tolist(), rows, strict=True)
         ),
     )
-    embedded = [(chunk_id, new) for chunk_id, (_, new) in zip(ids, added, strict=True)]
-    embedded += [(new.chunk_id, new) for new in vectors_only if new.chunk_id is not None]
-    _copy(
+
+
+def copy_vectors(
+    connection: psycopg.Connection, space: Space, corpus_id: int, embedded: Sequence[tuple[int, NewChunk]]
+) -> None:
+    """Write the vectors of chunks, and those of their sentences where there are any."""
+    pairs = [(chunk_id, new.vector) for chunk_id, new in embedded if new.vector is not None]
+    if not pairs:
+        return
+    head = Struct(">hiqii").pack
+    copy(
         connection,
         f"vector_{space.name}",
         "chunk_id corpus_id embedding",
-        "int8 int4 halfvec",
-        ((chunk_id, corpus_id, _half(new.vector, space)) for chunk_id, new in embedded if new.vector is not None),
-    )
-    _copy(
-        connection,
-        f"sentence_{space.name}",
-        "chunk_id embeddings",
-        "int8 halfvec[]",
         (
-            (chunk_id, [_half(vector, space) for vector in new.sentence_vectors])
-            for chunk_id, new in embedded
-            if new.sentence_vectors is not None and len(new.sentence_vectors)
+            head(3, 8, chunk_id, 4, corpus_id) + vector
+            for (chunk_id, _), vector in zip(
+                pairs, binary.halfvecs(np.stack([vector for _, vector in pairs])), strict=True
+            )
         ),
     )
+    sentences = [
+        (chunk_id, new.sentence_vectors)
+        for chunk_id, new in embedded
+        if new.sentence_vectors is not None and len(new.sentence_vectors)
+    ]
+    if sentences:
+        oid = halfvec_oid(connection)
+        copy(
+            connection,
+            f"sentence_{space.name}",
+            "chunk_id embeddings",
+            (
+                b"\x00\x02" + binary.int8(chunk_id) + binary.halfvec_array(vectors, oid)
+                for chunk_id, vectors in sentences
+            ),
+        )
 
 
-def sparse_weights(weights: dict[int, float]) -> SparseVector:
-    """Weights by term number (from 1) as a sparsevec, whose indices count from 0 on the Python side."""
-    return SparseVector({term - 1: weight for term, weight in weights.items()}, TERM_SPACE)
+def halfvec_oid(connection: psycopg.Connection) -> int:
+    """The number of pgvector's type in this database."""
+    info = connection.adapters.types.get("halfvec")
+    assert info is not None  # registered when the connection was opened
+    return info.oid
 
 
-def _copy(
-    connection: psycopg.Connection, table: str, columns: str, types: str, rows: Iterable[tuple[Any, ...]]
-) -> None:
+def copy(connection: psycopg.Connection, table: str, columns: str, rows: Iterator[bytes]) -> None:
+    """COPY rows, each in the binary format, into ``columns`` of a table."""
     statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         Identifier("ragdiet", table), SQL(", ").join(map(Identifier, columns.split()))
     )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types.split())
-        for row in rows:
-            copy.write_row(row)
-
-
-def _half(vector: NDArray[np.float32], space: Space) -> HalfVector:
-    if len(vector) != space.dimensions:
-        raise DimensionMismatch(
-            f"a vector of {len(vector)} dimensions does not fit space {space.name!r} of {space.dimensions}: the "
-            "embedder returns another length than its space declares",
-            expected=space.dimensions,
-            actual=len(vector),
-        )
-    return HalfVector(vector)
+    with connection.cursor() as cursor, cursor.copy(statement) as writer:
+        for block in binary.blocks(rows):
+            writer.write(block)

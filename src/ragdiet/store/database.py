@@ -88,6 +88,16 @@ class Database:
         with mapped_errors(), self._pool.connection() as connection, connection.transaction():
             yield connection
 
+    @contextmanager
+    def dedicated(self) -> Iterator[psycopg.Connection]:
+        """A connection beside the pool, in autocommit, for what outlasts a transaction: index builds, locks."""
+        with mapped_errors():
+            connection = psycopg.connect(self.dsn, autocommit=True, connect_timeout=30)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
     def forget_connections(self) -> None:
         """Close idle connections, so that later ones know the types a migration brought."""
         self._pool.drain()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
-from ragdiet.store.changes import DocumentChange, KnownDocument, NewChunk, StaleChange
-from ragdiet.store.copy import copy_chunks
-from ragdiet.store.statistics import Corpus, add_to_statistics, lock_corpus, terms_of_chunks
+from ragdiet.store.cache import keep_vectors
+from ragdiet.store.changes import DocumentChange, KnownChunk, KnownDocument, StaleChange
+from ragdiet.store.copy import copy_chunks, copy_documents, copy_fingerprints, copy_terms, copy_vectors, reserve_ids
+from ragdiet.store.postings import postings
+from ragdiet.store.statistics import Corpus, lock_corpus, measured, update_statistics
 
 if TYPE_CHECKING:
     from ragdiet.store.database import Database
@@ -20,36 +23,37 @@ if TYPE_CHECKING:
 
 
 class DocumentStore:
-    """Reads and replaces documents of one embedding space."""
+    """Reads and replaces documents of one embedding space.
 
-    def __init__(self, database: Database, space: Space) -> None:
+    ``keep_removed``: the vectors of chunks that go stay in the embedding cache.
+    """
+
+    def __init__(self, database: Database, space: Space, *, keep_removed: bool = True) -> None:
         self._database = database
         self._space = space
+        self._keep_removed = keep_removed
         self._vectors = Identifier("ragdiet", f"vector_{space.name}")
 
     def known(self, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
         """What the store holds of these documents, by external id, without their chunks."""
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT external_id, id, content_hash, pipeline FROM ragdiet.document "
-                "WHERE corpus_id = %s AND external_id = ANY(%s)",
-                (corpus_id, list(external_ids)),
-            ).fetchall()
-        return {row[0]: KnownDocument(id=row[1], content_hash=row[2], pipeline=row[3]) for row in rows}
+            return _known(connection, corpus_id, external_ids)
 
-    def known_chunks(self, document_ids: Sequence[int]) -> dict[int, tuple[tuple[int, bytes, bool], ...]]:
-        """The chunks of each document as (id, hash, has a vector in this space), in order."""
-        found: dict[int, list[tuple[int, bytes, bool]]] = defaultdict(list)
+    def known_chunks(self, document_ids: Sequence[int], *, texts: bool = False) -> dict[int, tuple[KnownChunk, ...]]:
+        """The chunks of each document in order, with their ``texts`` or without."""
+        found: defaultdict[int, list[KnownChunk]] = defaultdict(list)
+        if not document_ids:
+            return {}
         with self._database.transaction() as connection:
-            for document_id, chunk_id, digest, embedded in connection.execute(
+            for document_id, chunk_id, digest, embedded, text in connection.execute(
                 SQL(
-                    "SELECT c.document_id, c.id, c.hash, v.chunk_id IS NOT NULL FROM ragdiet.chunk c "
-                    "LEFT JOIN {vectors} v ON v.chunk_id = c.id WHERE c.document_id = ANY(%s) "
+                    "SELECT c.document_id, c.id, c.hash, v.chunk_id IS NOT NULL, CASE WHEN %s THEN c.text ELSE '' END "
+                    "FROM ragdiet.chunk c LEFT JOIN {vectors} v ON v.chunk_id = c.id WHERE c.document_id = ANY(%s) "
                     "ORDER BY c.document_id, c.ordinal"
                 ).format(vectors=self._vectors),
-                (list(document_ids),),
+                (texts, list(document_ids)),
             ):
-                found[document_id].append((chunk_id, digest, embedded))
+                found[document_id].append(KnownChunk(id=chunk_id, hash=digest, embedded=embedded, text=text))
         return {document_id: tuple(chunks) for document_id, chunks in found.items()}
 
     def external_ids(self, corpus_id: int) -> dict[str, str | None]:
@@ -68,99 +72,201 @@ class DocumentStore:
         """
         with self._database.transaction() as connection:
             corpus = lock_corpus(connection, corpus_id)
+            _check_unchanged(connection, corpus_id, changes)
             ids = _write_documents(connection, corpus_id, changes)
-            removed = [
-                chunk_id
-                for change in changes
-                if change.known
-                for chunk_id in {row[0] for row in change.known.chunks}
-                - {chunk_id for chunk_id, _ in change.keep}
-                - {new.chunk_id for new in change.new}
-            ]
             _update_kept(connection, changes)
-            added = [(ids[change.external_id], new) for change in changes for new in change.new if new.chunk_id is None]
-            vectors_only = [new for change in changes for new in change.new if new.chunk_id is not None]
-            _replace_chunks(connection, self._space, corpus, removed, added, vectors_only)
+            self._replace_chunks(connection, corpus, [_removed(change) for change in changes], ids, changes)
+            _note_expiry(connection, corpus_id, [change.expires_at for change in changes if change.expires_at])
+
+    def touch(self, corpus_id: int, documents: Sequence[tuple[int, bytes | None, datetime | None]]) -> None:
+        """Give documents, unchanged else, another source hash and time to expire."""
+        with self._database.transaction() as connection:
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "UPDATE ragdiet.document SET source_hash = %s, expires_at = %s WHERE id = %s",
+                    [(source_hash, expires_at, document_id) for document_id, source_hash, expires_at in documents],
+                )
+            _note_expiry(connection, corpus_id, [expires_at for _, _, expires_at in documents if expires_at])
 
     def delete(self, corpus_id: int, external_ids: Sequence[str]) -> int:
         """Delete these documents with all that belongs to them; returns how many there were."""
         with self._database.transaction() as connection:
             corpus = lock_corpus(connection, corpus_id)
-            rows = connection.execute(
-                "SELECT c.id FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
-                "WHERE d.corpus_id = %s AND d.external_id = ANY(%s)",
+            return self._delete(
+                connection,
+                corpus,
+                "SELECT id FROM ragdiet.document WHERE corpus_id = %s AND external_id = ANY(%s)",
                 (corpus_id, list(external_ids)),
-            ).fetchall()
-            _replace_chunks(connection, self._space, corpus, [row[0] for row in rows], [], [])
-            return connection.execute(
-                "DELETE FROM ragdiet.document WHERE corpus_id = %s AND external_id = ANY(%s)",
-                (corpus_id, list(external_ids)),
-            ).rowcount
+            )
+
+    def delete_expired(self, corpus_id: int) -> int:
+        """Delete the documents of the corpus whose time has come; returns how many there were."""
+        with self._database.transaction() as connection:
+            corpus = lock_corpus(connection, corpus_id)
+            deleted = self._delete(
+                connection,
+                corpus,
+                "SELECT id FROM ragdiet.document WHERE corpus_id = %s AND expires_at <= now()",
+                (corpus_id,),
+            )
+            connection.execute(
+                "UPDATE ragdiet.corpus SET next_expiry = (SELECT min(expires_at) FROM ragdiet.document "
+                "WHERE corpus_id = %(id)s AND expires_at IS NOT NULL) WHERE id = %(id)s",
+                {"id": corpus_id},
+            )
+            return deleted
+
+    def _delete(
+        self, connection: psycopg.Connection, corpus: Corpus, query: str, parameters: tuple[object, ...]
+    ) -> int:
+        documents = [row[0] for row in connection.execute(query, parameters)]
+        chunks = [
+            row[0]
+            for row in connection.execute("SELECT id FROM ragdiet.chunk WHERE document_id = ANY(%s)", (documents,))
+        ]
+        self._replace_chunks(connection, corpus, [chunks], [], [])
+        return connection.execute("DELETE FROM ragdiet.document WHERE id = ANY(%s)", (documents,)).rowcount
+
+    def _replace_chunks(
+        self,
+        connection: psycopg.Connection,
+        corpus: Corpus,
+        removed: Sequence[Sequence[int]],
+        ids: Sequence[int],
+        changes: Sequence[DocumentChange],
+    ) -> None:
+        """Delete chunks and write those of ``changes``, whose documents have the numbers ``ids``."""
+        gone = [chunk_id for chunks in removed for chunk_id in chunks]
+        renamed = [new for change in changes for new in change.renamed]
+        reindexed = [new.chunk_id for new in renamed if new.chunk_id is not None]
+        lost = measured(connection, gone + reindexed)
+        if gone:
+            if self._keep_removed:
+                keep_vectors(connection, self._space, gone)
+            connection.execute("DELETE FROM ragdiet.chunk WHERE id = ANY(%s)", (gone,))
+        if reindexed:
+            connection.execute("DELETE FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (reindexed,))
+        added = [
+            (document_id, new)
+            for document_id, change in zip(ids, changes, strict=True)
+            for new in change.new
+            if new.chunk_id is None
+        ]
+        chunk_ids = reserve_ids(connection, "chunk", len(added))
+        indexed = [*chunk_ids, *reindexed]
+        terms = postings([new.terms for _, new in added] + [new.terms for new in renamed])
+        average = update_statistics(connection, corpus, removed=lost, added=terms)
+        if added:
+            copy_chunks(connection, chunk_ids, added)
+        if indexed:
+            copy_terms(connection, corpus.id, average, indexed, terms)
+        embedded = list(zip(chunk_ids, (new for _, new in added), strict=True))
+        embedded += [(new.chunk_id, new) for change in changes for new in change.new if new.chunk_id is not None]
+        copy_vectors(connection, self._space, corpus.id, embedded)
 
 
-def _write_documents(
-    connection: psycopg.Connection, corpus_id: int, changes: Sequence[DocumentChange]
-) -> dict[str, int]:
-    """Insert or update the document rows; returns their ids by external id."""
-    found = {
-        row[0]: (row[1], row[2], row[3])
+def _known(connection: psycopg.Connection, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
+    return {
+        row[0]: KnownDocument(
+            external_id=row[0],
+            id=row[1],
+            uri=row[2],
+            content_hash=row[3],
+            pipeline=row[4],
+            source_hash=row[5],
+            expires_at=row[6],
+        )
         for row in connection.execute(
-            "SELECT external_id, id, content_hash, pipeline FROM ragdiet.document "
+            "SELECT external_id, id, uri, content_hash, pipeline, source_hash, expires_at FROM ragdiet.document "
             "WHERE corpus_id = %s AND external_id = ANY(%s)",
-            (corpus_id, [change.external_id for change in changes]),
+            (corpus_id, list(external_ids)),
         )
     }
+
+
+def _check_unchanged(connection: psycopg.Connection, corpus_id: int, changes: Sequence[DocumentChange]) -> None:
+    """Raise StaleChange unless each document, under its old and its new name, is what its change was planned on."""
+    names = {change.external_id for change in changes}
+    names |= {change.known.external_id for change in changes if change.known}
+    found = _known(connection, corpus_id, sorted(names))
     for change in changes:
-        known = change.known and (change.known.id, change.known.content_hash, change.known.pipeline)
-        if known != found.get(change.external_id):
+        planned = change.known
+        now = found.get(planned.external_id if planned else change.external_id)
+        if (planned and _version(planned)) != (now and _version(now)):
             raise StaleChange(change.external_id)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO ragdiet.document (corpus_id, external_id, uri, title, content_hash, pipeline, meta) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (corpus_id, external_id) DO UPDATE SET "
-            "uri = excluded.uri, title = excluded.title, content_hash = excluded.content_hash, "
-            "pipeline = excluded.pipeline, meta = excluded.meta, updated_at = now()",
-            [
-                (corpus_id, c.external_id, c.uri, c.title, c.content_hash, c.pipeline, Jsonb(dict(c.meta)))
-                for c in changes
-            ],
-        )
-    return dict(
+        if planned and planned.external_id != change.external_id and change.external_id in found:
+            raise StaleChange(change.external_id)
+
+
+def _version(known: KnownDocument) -> tuple[int, bytes, str]:
+    return known.id, known.content_hash, known.pipeline
+
+
+def _write_documents(connection: psycopg.Connection, corpus_id: int, changes: Sequence[DocumentChange]) -> list[int]:
+    """Insert or update the rows of documents and of their fingerprints; returns the documents' numbers."""
+    added = [change for change in changes if change.known is None]
+    fresh = reserve_ids(connection, "document", len(added))
+    if added:
+        copy_documents(connection, corpus_id, fresh, added)
+    numbers = iter(fresh)
+    ids = [change.known.id if change.known else next(numbers) for change in changes]
+    updated = [change for change in changes if change.known is not None]
+    if updated:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE ragdiet.document SET external_id = %s, uri = %s, title = %s, content_hash = %s, pipeline = %s, "
+                "meta = %s, source_hash = %s, expires_at = %s, updated_at = now() WHERE id = %s",
+                [
+                    (
+                        change.external_id,
+                        change.uri,
+                        change.title,
+                        change.content_hash,
+                        change.pipeline,
+                        Jsonb(dict(change.meta)),
+                        change.source_hash,
+                        change.expires_at,
+                        change.known and change.known.id,
+                    )
+                    for change in updated
+                ],
+            )
         connection.execute(
-            "SELECT external_id, id FROM ragdiet.document WHERE corpus_id = %s AND external_id = ANY(%s)",
-            (corpus_id, [change.external_id for change in changes]),
-        ).fetchall()
-    )
+            "DELETE FROM ragdiet.fingerprint WHERE document_id = ANY(%s)",
+            ([change.known.id for change in updated if change.known],),
+        )
+    marked = [(number, change) for number, change in zip(ids, changes, strict=True) if change.fingerprint]
+    if marked:
+        copy_fingerprints(connection, corpus_id, marked)
+    return ids
 
 
-def _update_kept(connection: psycopg.Connection, changes: Iterable[DocumentChange]) -> None:
-    kept: list[tuple[int, Chunk]] = [pair for change in changes for pair in change.keep]
-    kept += [(new.chunk_id, new.chunk) for change in changes for new in change.new if new.chunk_id is not None]
+def _removed(change: DocumentChange) -> list[int]:
+    """The numbers of the stored chunks that the document no longer has."""
+    if change.known is None:
+        return []
+    stay = {chunk_id for chunk_id, _ in change.keep} | {new.chunk_id for new in (*change.new, *change.renamed)}
+    return [chunk.id for chunk in change.known.chunks if chunk.id not in stay]
+
+
+def _update_kept(connection: psycopg.Connection, changes: Sequence[DocumentChange]) -> None:
+    kept: list[tuple[int, Chunk, bytes | None]] = []
+    for change in changes:
+        kept += [(chunk_id, chunk, None) for chunk_id, chunk in change.keep]
+        kept += [
+            (new.chunk_id, new.chunk, new.hash) for new in (*change.renamed, *change.new) if new.chunk_id is not None
+        ]
     if kept:
         with connection.cursor() as cursor:
             cursor.executemany(
-                "UPDATE ragdiet.chunk SET ordinal = %s, start_offset = %s, end_offset = %s, meta = %s WHERE id = %s",
-                [(c.ordinal, c.start, c.end, Jsonb(dict(c.meta)), chunk_id) for chunk_id, c in kept],
+                "UPDATE ragdiet.chunk SET ordinal = %s, start_offset = %s, end_offset = %s, meta = %s, "
+                "hash = coalesce(%s, hash) WHERE id = %s",
+                [(c.ordinal, c.start, c.end, Jsonb(dict(c.meta)), digest, chunk_id) for chunk_id, c, digest in kept],
             )
 
 
-def _replace_chunks(
-    connection: psycopg.Connection,
-    space: Space,
-    corpus: Corpus,
-    removed: list[int],
-    added: list[tuple[int, NewChunk]],
-    vectors_only: list[NewChunk],
-) -> None:
-    frequencies, length = terms_of_chunks(connection, removed)
-    if removed:
-        connection.execute("DELETE FROM ragdiet.chunk WHERE id = ANY(%s)", (removed,))
-    frequencies = Counter({term: -count for term, count in frequencies.items()})
-    length = -length
-    for _, new in added:
-        frequencies.update(new.term_counts.keys())
-        length += new.term_counts.total()
-    average = add_to_statistics(
-        connection, corpus, frequencies=frequencies, chunks=len(added) - len(removed), length=length
-    )
-    copy_chunks(connection, space, corpus.id, average, added, vectors_only)
+def _note_expiry(connection: psycopg.Connection, corpus_id: int, times: Sequence[datetime]) -> None:
+    if times:
+        connection.execute(
+            "UPDATE ragdiet.corpus SET next_expiry = least(next_expiry, %s) WHERE id = %s", (min(times), corpus_id)
+        )

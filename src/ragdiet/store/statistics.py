@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import psycopg
 from pgvector import SparseVector
 
 from ragdiet import bm25
-from ragdiet.store.copy import sparse_weights
+from ragdiet.analysis import TERM_SPACE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ragdiet.store.database import Database
+    from ragdiet.store.postings import Postings
 
 # An average length this far off moves no weight by more than the same share.
 _DRIFT = 0.02
@@ -67,51 +70,68 @@ def lock_corpus(connection: psycopg.Connection, corpus_id: int) -> Corpus:
     return _corpus(row)
 
 
-def terms_of_chunks(connection: psycopg.Connection, chunk_ids: list[int]) -> tuple[Counter[int], int]:
-    """In how many of these chunks each term stands, and their length in terms."""
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Chunks that go: how many, their length in terms, and in how many of them each term stands."""
+
+    chunks: int
+    length: int
+    terms: NDArray[np.int32]
+    frequencies: NDArray[np.int64]
+
+
+def measured(connection: psycopg.Connection, chunk_ids: list[int]) -> Removed:
+    """What the statistics lose with these chunks."""
     if not chunk_ids:
-        return Counter(), 0
-    frequencies: Counter[int] = Counter(
-        dict(
-            connection.execute(
-                "SELECT term, count(*) FROM ragdiet.lexical, unnest(terms) AS term WHERE chunk_id = ANY(%s) "
-                "GROUP BY term",
-                (chunk_ids,),
-            ).fetchall()
-        )
-    )
+        return Removed(0, 0, np.array([], np.int32), np.array([], np.int64))
+    rows = connection.execute(
+        "SELECT term, count(*) FROM ragdiet.lexical, unnest(terms) AS term WHERE chunk_id = ANY(%s) "
+        "GROUP BY term ORDER BY term",
+        (chunk_ids,),
+    ).fetchall()
+    terms, frequencies = np.array(rows, np.int64).reshape(-1, 2).T
     row = connection.execute(
-        "SELECT coalesce(sum(length), 0) FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (chunk_ids,)
+        "SELECT count(*), coalesce(sum(length), 0) FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (chunk_ids,)
     ).fetchone()
     assert row is not None
-    return frequencies, row[0]
+    return Removed(row[0], int(row[1]), terms.astype(np.int32), frequencies)
 
 
-def add_to_statistics(
-    connection: psycopg.Connection, corpus: Corpus, *, frequencies: Counter[int], chunks: int, length: int
-) -> float:
-    """Add (or, below zero, take away) chunks of a locked corpus; returns the average length to weigh with."""
+def update_statistics(connection: psycopg.Connection, corpus: Corpus, *, removed: Removed, added: Postings) -> float:
+    """Bring a locked corpus's statistics up to date; returns the average length to weigh ``added`` with."""
+    chunks = len(added.ends) - removed.chunks
+    length = int(added.lengths.sum()) - removed.length
     average = corpus.average_length
     if average is None and chunks > 0:
         average = max(1.0, length / chunks)
-    changed = sorted((term, count) for term, count in frequencies.items() if count)
-    if changed:
-        terms, counts = zip(*changed, strict=True)
-        connection.execute(
-            "INSERT INTO ragdiet.term (corpus_id, term, df) SELECT %s, * FROM unnest(%s::int[], %s::int[]) "
-            "ON CONFLICT (corpus_id, term) DO UPDATE SET df = term.df + excluded.df",
-            (corpus.id, list(terms), list(counts)),
-        )
-        connection.execute(
-            "DELETE FROM ragdiet.term WHERE corpus_id = %s AND term = ANY(%s) AND df <= 0",
-            (corpus.id, [term for term, count in changed if count < 0]),
-        )
+    added_terms, added_frequencies = added.frequencies()
+    terms, place = np.unique(np.concatenate((removed.terms, added_terms)), return_inverse=True)
+    frequencies = np.zeros(len(terms), np.int64)
+    np.add.at(frequencies, place, np.concatenate((-removed.frequencies, added_frequencies)))
+    changed = frequencies != 0
+    if changed.any():
+        _add_frequencies(connection, corpus.id, terms[changed], frequencies[changed])
     connection.execute(
         "UPDATE ragdiet.corpus SET chunks = chunks + %s, total_length = total_length + %s, average_length = %s, "
         "version = version + 1 WHERE id = %s",
         (chunks, length, average, corpus.id),
     )
     return average or 1.0
+
+
+def _add_frequencies(
+    connection: psycopg.Connection, corpus_id: int, terms: NDArray[np.int32], frequencies: NDArray[np.int64]
+) -> None:
+    connection.execute(
+        "INSERT INTO ragdiet.term (corpus_id, term, df) SELECT %s, * FROM unnest(%s::int[], %s::int[]) "
+        "ON CONFLICT (corpus_id, term) DO UPDATE SET df = term.df + excluded.df",
+        (corpus_id, terms.tolist(), frequencies.tolist()),
+    )
+    if (frequencies < 0).any():
+        connection.execute(
+            "DELETE FROM ragdiet.term WHERE corpus_id = %s AND term = ANY(%s) AND df <= 0",
+            (corpus_id, terms[frequencies < 0].tolist()),
+        )
 
 
 def refreeze_average_length(database: Database, corpus_id: int) -> bool:
@@ -138,8 +158,11 @@ def refreeze_average_length(database: Database, corpus_id: int) -> bool:
 
 
 def _reweighted(stored: SparseVector, length: int, old: float, new: float) -> SparseVector:
-    values = {index + 1: value for index, value in zip(stored.indices(), stored.values(), strict=True)}
-    return sparse_weights(bm25.weights(bm25.counts(values, length, old), length, new))
+    weights = np.array(stored.values())
+    # The inverse of bm25.weight gives the counts back.
+    counts = np.rint(weights * bm25.saturation(length, old) / (1 - weights))
+    values = counts / (counts + bm25.saturation(length, new))
+    return SparseVector(dict(zip(stored.indices(), values.tolist(), strict=True)), TERM_SPACE)
 
 
 def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:

@@ -45,6 +45,7 @@ corpus = Table(
     Column("total_length", BigInteger, nullable=False, server_default="0", comment="terms in all chunks, with repeats"),
     Column("average_length", Float(53), comment="the avgdl that stored BM25 weights were made with"),
     Column("version", BigInteger, nullable=False, server_default="0", comment="counts changes of the content"),
+    Column("next_expiry", DateTime(timezone=True), comment="the soonest expires_at of its documents"),
     UniqueConstraint("tenant", "collection"),
 )
 
@@ -61,8 +62,26 @@ document = Table(
     Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("expires_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("source_hash", LargeBinary, comment="of the file's bytes and uri"),
     UniqueConstraint("corpus_id", "external_id"),
     Index("document_meta", "meta", postgresql_using="gin", postgresql_ops={"meta": "jsonb_path_ops"}),
+    Index("document_expires", "corpus_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    Column("document_id", ForeignKey(document.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), nullable=False),
+    Column("text_hash", LargeBinary, nullable=False, comment="of the text, white space aside"),
+    Column("meta_hash", LargeBinary, nullable=False, comment="of the metadata: copies have the same"),
+    Column("signature", LargeBinary, nullable=False, comment="MinHash; empty for a text too short"),
+    Column("facts", LargeBinary, nullable=False, comment="of the numbers and negations"),
+    Column("bands", ARRAY(BigInteger), nullable=False, comment="texts that share one may be near copies"),
+    Column("edges", ARRAY(BigInteger), nullable=False, comment="of its first and last lines"),
+    Index("fingerprint_text", "corpus_id", "text_hash"),
+    Index("fingerprint_bands", "bands", postgresql_using="gin"),
+    Index("fingerprint_edges", "edges", postgresql_using="gin"),
 )
 
 chunk = Table(
@@ -79,6 +98,7 @@ chunk = Table(
     Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("sentences", ARRAY(Integer), nullable=False, comment="start, end, start, end, ... within the text"),
     Index("chunk_document", "document_id", "ordinal"),
+    Index("chunk_hash", "hash"),
 )
 
 lexical = Table(
@@ -110,6 +130,17 @@ space = Table(
     Column("fusion_weight", Float(53), nullable=False),
     Column("state", Text, nullable=False, comment="building, active or retired"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+embedding_cache = Table(
+    "embedding_cache",
+    metadata,
+    Column("space", Text, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True, comment="as chunk.hash"),
+    Column("embedding", HALFVEC(), nullable=False),
+    Column("sentence_embeddings", ARRAY(HALFVEC())),
+    Column("cached_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("embedding_cache_age", "cached_at"),
 )
 
 call = Table(

@@ -1,0 +1,5 @@
+from ragdiet.ingest.ingestor import Ingestor
+from ragdiet.ingest.tally import Progress
+from ragdiet.load import Source
+
+__all__ = ["Ingestor", "Progress", "Source"]

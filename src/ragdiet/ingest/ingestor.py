@@ -1,0 +1,182 @@
+"""From a source to rows: read, screen, chunk, embed and write, each stage in a thread of its own.
+
+A batch is planned outside any transaction and written in one, so a document is whole or absent. What
+cannot be ingested is rejected with its reason and the rest goes on; a database that fails, or an embedder
+that does more than give bad vectors, stops the run, and a second run takes up where the first one ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ragdiet.errors import EmptySource
+from ragdiet.ingest.ahead import Ahead
+from ragdiet.ingest.batches import Batch, read_batches
+from ragdiet.ingest.copies import Copies
+from ragdiet.ingest.plan import Plan, Planner
+from ragdiet.ingest.postponed import Postponed
+from ragdiet.ingest.preview import preview
+from ragdiet.ingest.tally import Progress, Tally
+from ragdiet.ingest.vectors import ChunkEmbedder
+from ragdiet.ingest.writer import Writer
+from ragdiet.load import VERSION, Source, expected
+from ragdiet.store import (
+    Database,
+    DocumentStore,
+    EmbeddingCache,
+    FingerprintStore,
+    Indexes,
+    ensure_corpus,
+    find_corpus,
+    refreeze_average_length,
+)
+from ragdiet.types import IngestReport
+
+if TYPE_CHECKING:
+    from ragdiet.analysis import Analyzer
+    from ragdiet.protocols import Chunker, Embedder, TokenCounter
+    from ragdiet.quality import Quality
+
+_PLANNED_AHEAD = 1  # batches of about 400 chunks
+_EMBEDDED_AHEAD = 8
+
+
+class Ingestor:
+    """Puts documents into one database with one chunker, one embedder and one quality policy.
+
+    ``cache`` is None where vectors of removed chunks and of failed batches are not kept.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        chunker: Chunker,
+        embedder: Embedder,
+        words: Analyzer,
+        quality: Quality,
+        counter: TokenCounter,
+        cache: EmbeddingCache | None,
+    ) -> None:
+        self._database = database
+        self._documents = DocumentStore(database, embedder.space, keep_removed=cache is not None)
+        self._chunker = chunker
+        self._embedder = embedder
+        self._analyzer = words
+        self._quality = quality
+        self._counter = counter
+        self._cache = cache
+        self._pipeline = f"{chunker.version}|{words.language}-v1|{embedder.space.name}|{quality.version}|{VERSION}"
+
+    def ingest(
+        self,
+        source: Source,
+        *,
+        collection: str,
+        tenant: str,
+        sync: bool,
+        dry_run: bool,
+        expires_at: datetime | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> IngestReport:
+        """Ingest ``source``; with ``sync`` then delete documents of the collection that it does not have.
+
+        With ``dry_run`` nothing is written or spent, and the report says what would be. Else the report's
+        ``cost`` is left at 0: what was spent stands in the ledger, under the current trace.
+        """
+        began = time.perf_counter()
+        tally = Tally()
+        tally.progress.total = expected(source)
+        cost = Decimal(0)
+        find = find_corpus if dry_run else ensure_corpus
+        corpus = find(self._database, tenant=tenant, collection=collection)
+        corpus_id = corpus.id if corpus else None
+        copies = Copies(FingerprintStore(self._database), self._analyzer, corpus_id, expires_at)
+        planner = Planner(
+            self._documents,
+            copies,
+            self._chunker,
+            self._analyzer,
+            self._quality,
+            corpus_id=corpus_id,
+            pipeline=self._pipeline,
+            expires_at=expires_at,
+            seen=tally.ids.__contains__,
+            is_gone=lambda name: sync and tally.is_gone(name),
+        )
+        with Postponed() as postponed:
+            plans = _plans(planner, source, tally, postponed)
+            if dry_run or corpus_id is None:
+                cost = preview(plans, tally, copies, self._embedder, self._counter, self._cache)
+                if sync and corpus_id is not None:
+                    tally.deleted += len(self._missing(corpus_id, tally))
+            else:
+                tally.deleted += self._documents.delete_expired(corpus_id)
+                self._load(corpus_id, plans, planner, copies, tally, progress, sync=sync)
+        return IngestReport(
+            added=tally.progress.added,
+            updated=tally.progress.updated,
+            unchanged=tally.progress.unchanged,
+            deleted=tally.deleted,
+            rejected=tuple(tally.rejected),
+            chunks=tally.progress.chunks,
+            tokens=tally.tokens,
+            seconds=time.perf_counter() - began,
+            cost=cost,
+            dry_run=dry_run,
+        )
+
+    def _load(
+        self,
+        corpus_id: int,
+        plans: Iterator[Plan],
+        planner: Planner,
+        copies: Copies,
+        tally: Tally,
+        progress: Callable[[Progress], None] | None,
+        *,
+        sync: bool,
+    ) -> None:
+        with Indexes(self._database, self._embedder.space) as indexes:
+            embedder = ChunkEmbedder(self._embedder)
+            writer = Writer(self._documents, indexes, embedder, planner, copies, tally, corpus_id)
+            planned = Ahead(plans, _PLANNED_AHEAD)
+            with closing(planned), closing(Ahead(writer.embedded(planned), _EMBEDDED_AHEAD)) as embedded:
+                writer.write_all(embedded, progress)
+            if sync and (missing := self._missing(corpus_id, tally)):
+                tally.deleted += self._documents.delete(corpus_id, missing)
+            refreeze_average_length(self._database, corpus_id)
+            indexes.build()
+        if self._cache is not None:
+            self._cache.prune()
+
+    def _missing(self, corpus_id: int, tally: Tally) -> list[str]:
+        """Stored documents that the source does not have."""
+        if not tally.ids:
+            raise EmptySource(
+                "the source holds no document that could be read, so sync would delete the whole collection: check "
+                "the path, or delete the collection on purpose"
+            )
+        return [
+            external_id
+            for external_id, uri in self._documents.external_ids(corpus_id).items()
+            if tally.is_gone(external_id) and not tally.is_unread(uri or "")
+        ]
+
+
+def _plans(planner: Planner, source: Source, tally: Tally, postponed: Postponed) -> Iterator[Plan]:
+    """The plans of all batches; last those of what had to wait until the others were known."""
+    number = 0
+    for batch in read_batches(source, tally, planner.source_hashes):
+        plan = planner.plan(batch)
+        number = batch.number + 1
+        postponed.add(plan.postponed)
+        yield plan
+        del batch, plan
+    for item in postponed:
+        yield planner.plan(Batch(number, [item]), is_last_word=True)
+        number += 1

@@ -1,0 +1,130 @@
+"""The two dear indexes, HNSW over the vectors and GIN over the terms, and when to do without them.
+
+Row by row HNSW costs about a millisecond a chunk. A load that is large against what is there drops both
+first and builds them at its end: searches are exact meanwhile, as those of small stores always are. A load
+that is cut off leaves them missing, and the next ingest builds them. Only a role that owns the tables can
+do this; for any other the indexes grow with the rows.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+import psycopg
+from psycopg.sql import SQL, Identifier, Literal
+
+from ragdiet.store.database import mapped_errors
+
+if TYPE_CHECKING:
+    from ragdiet.store.database import Database
+    from ragdiet.types import Space
+
+_FEWEST = 5_000
+"""Chunks of the smallest load that is worth building the indexes anew."""
+
+_LOCK = 0x7261676469657432
+"""Any constant serves, so long as every ragdiet uses the same one."""
+
+_MOST_MEMORY = 1 << 20
+"""kB an index build may take, if the server's own setting is not higher already."""
+
+
+class Indexes:
+    """The dear indexes of one embedding space during one ingest. A context manager: it may hold a connection."""
+
+    def __init__(self, database: Database, space: Space) -> None:
+        self._database = database
+        self._space = space
+        self._tables = {f"vector_{space.name}_hnsw": f"vector_{space.name}", "lexical_terms": "lexical"}
+        self._held = ExitStack()
+        self._owner: psycopg.Connection | None = None
+        self._is_decided = False
+
+    def expect(self, chunks: int) -> None:
+        """Told before each write how many chunks the whole run will write, as far as that is known."""
+        if self._is_decided or chunks < _FEWEST:
+            return
+        with self._database.transaction() as connection:
+            row = connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone()
+        if row and chunks > row[0]:
+            self._is_decided = True
+            self._drop()
+
+    def build(self) -> None:
+        """Build what is missing, or was left half-built, while others read and write."""
+        missing = self._missing()
+        if not missing or (owner := self._own()) is None:
+            return
+        with mapped_errors():
+            owner.execute(SQL("SET maintenance_work_mem = {}").format(Literal(f"{self._kilobytes(owner)}kB")))
+            owner.execute("SET lock_timeout = '60s'")
+            for name in missing:
+                owner.execute(SQL("DROP INDEX IF EXISTS {}").format(Identifier("ragdiet", name)))
+                owner.execute(self._definition(name))
+                owner.execute(SQL("ANALYZE {}").format(Identifier("ragdiet", self._tables[name])))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def _drop(self) -> None:
+        owner = self._own()
+        if owner is None:
+            return
+        with mapped_errors():
+            owner.execute("SET lock_timeout = '2s'")
+            for name in self._tables:
+                try:
+                    owner.execute(SQL("DROP INDEX IF EXISTS {}").format(Identifier("ragdiet", name)))
+                except psycopg.errors.LockNotAvailable:
+                    return  # someone has long been reading: the indexes stay, and the load is slower
+
+    def _own(self) -> psycopg.Connection | None:
+        """A connection that may build indexes and that alone does, or None."""
+        if self._owner is None:
+            owner = self._held.enter_context(self._database.dedicated())
+            row = owner.execute(
+                "SELECT bool_and(pg_has_role(relowner, 'USAGE')) AND pg_try_advisory_lock(%s) FROM pg_class "
+                "WHERE oid = ANY(%s::regclass[])",
+                (_LOCK, [f"ragdiet.{table}" for table in self._tables.values()]),
+            ).fetchone()
+            if row != (True,):
+                self._held.close()
+                return None
+            self._owner = owner
+        return self._owner
+
+    def _missing(self) -> list[str]:
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+                "WHERE c.relnamespace = 'ragdiet'::regnamespace AND i.indisvalid AND c.relname = ANY(%s)",
+                (list(self._tables),),
+            )
+            valid = {row[0] for row in rows}
+        return [name for name in self._tables if name not in valid]
+
+    def _definition(self, name: str) -> SQL:
+        """The index as it is declared, built beside readers and writers."""
+        from sqlalchemy.dialects import postgresql
+        from sqlalchemy.schema import CreateIndex
+
+        from ragdiet.store import tables
+
+        vectors, _ = tables.space_tables(self._space.name, self._space.dimensions)
+        index = next(each for each in (*vectors.indexes, *tables.lexical.indexes) if each.name == name)
+        index.dialect_options["postgresql"]["concurrently"] = True
+        return SQL(str(CreateIndex(index).compile(dialect=postgresql.dialect())))  # type: ignore[no-untyped-call]
+
+    def _kilobytes(self, owner: psycopg.Connection) -> int:
+        """HNSW in memory takes a vector and its links a row: without room for all it builds many times slower."""
+        row = owner.execute(
+            "SELECT (SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus), setting::bigint FROM pg_settings "
+            "WHERE name = 'maintenance_work_mem'"
+        ).fetchone()
+        assert row is not None
+        needed = int(row[0]) * (2 * self._space.dimensions + 512) // 1024
+        return max(int(row[1]), min(needed, _MOST_MEMORY))
