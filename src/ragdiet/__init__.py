@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ragdiet.embed import MiniLM, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
+    from ragdiet.quality import Quality
     from ragdiet.rag import RAG
     from ragdiet.retrieve import HybridRetriever
     from ragdiet.store import Database
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Hit,
         IngestReport,
         Quote,
+        Rejection,
         Sentence,
         Turn,
     )
@@ -61,9 +63,11 @@ _HOMES = {
     "MemoryLedger": "account",
     "MiniLM": "embed",
     "PriceBook": "account",
+    "Quality": "quality",
     "Quote": "types",
     "RagdietError": "errors",
     "RecursiveChunker": "chunk",
+    "Rejection": "types",
     "Sentence": "types",
     "SentenceDiet": "diet",
     "TitanEmbedder": "embed",
@@ -91,9 +95,11 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "MemoryLedger",
     "MiniLM",
     "PriceBook",
+    "Quality",
     "Quote",
     "RagdietError",
     "RecursiveChunker",
+    "Rejection",
     "Sentence",
     "SentenceDiet",
     "TitanEmbedder",

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragdiet.errors import RagdietError
-from ragdiet.terminal import answer_lines, columns, ingest_with_progress, report_line
+from ragdiet.terminal import answer_lines, columns, ingest_with_progress, rejection_lines, report_line
 
 if TYPE_CHECKING:
     from ragdiet.rag import RAG
+
+
+_WAYS = click.Choice(["flag", "mask", "reject", "keep"])
 
 
 class _Command(click.Group):
@@ -48,10 +51,10 @@ def main(ctx: click.Context, /, **options: Any) -> None:
 
 
 @contextmanager
-def _opened(options: dict[str, Any]) -> Iterator[RAG]:
+def _opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
     from ragdiet.rag import RAG
 
-    pieces = {name: options[name] for name in ("region", "embedder", "collection", "tenant")}
+    pieces = {name: options[name] for name in ("region", "embedder", "collection", "tenant")} | more
     pieces["models"] = options["models"] or ("local:extractive",)
     database = options["database"]
     with RAG.connect(database, **pieces) if database else RAG.local(options["path"], **pieces) as rag:
@@ -69,16 +72,66 @@ def migrate(options: dict[str, Any]) -> None:
 @main.command()
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--sync", is_flag=True, help="Delete documents that the sources no longer have.")
+@click.option("--dry-run", is_flag=True, help="Write and spend nothing: show what would happen, and its price.")
+@click.option("--expires-in", "days", type=float, metavar="DAYS", help="Find these documents for so many days only.")
+@click.option("--keep-duplicates", is_flag=True, help="Keep documents that say what another one says.")
+@click.option("--secrets", type=_WAYS, default="flag", show_default=True, help="Keys, tokens and passwords.")
+@click.option("--personal", type=_WAYS, default="flag", show_default=True, help="Addresses, numbers, cards and so on.")
 @click.pass_obj
-def ingest(options: dict[str, Any], sources: tuple[str, ...], sync: bool) -> None:
-    """Put files, folders or globs into the collection. Exit status 3 if any was rejected."""
-    with _opened(options) as rag:
-        report = ingest_with_progress(rag, sources, sync=sync)
+def ingest(
+    options: dict[str, Any],
+    sources: tuple[str, ...],
+    sync: bool,
+    dry_run: bool,
+    days: float | None,
+    keep_duplicates: bool,
+    secrets: Any,
+    personal: Any,
+) -> None:
+    """Put files, folders or globs into the collection.
+
+    Exit status 3 if something could not be read or embedded; what the quality gates keep out is no fault.
+    """
+    from ragdiet.quality import Quality
+
+    copies: Any = "keep" if keep_duplicates else "reject"
+    quality = Quality(duplicates=copies, near_duplicates=copies, secrets=secrets, personal=personal)
+    expires_at = None if days is None else timedelta(days=days)
+    with _opened(options, quality=quality) as rag:
+        report = ingest_with_progress(rag, sources, sync=sync, dry_run=dry_run, expires_at=expires_at)
     click.echo(report_line(report))
-    for rejection in report.rejected:
-        click.echo(f"rejected {rejection.uri}: {rejection.error}: {rejection.reason}", err=True)
-    if report.rejected:
+    for line in rejection_lines(report):
+        click.echo(line, err=True)
+    if any(not rejection.by_policy for rejection in report.rejected):
         sys.exit(3)
+
+
+@main.command()
+@click.argument("one")
+@click.argument("other")
+@click.pass_obj
+def swap(options: dict[str, Any], one: str, other: str) -> None:
+    """Let two collections change names, so that one made anew takes the place of the old one."""
+    with _opened(options) as rag:
+        rag.swap(one, other)
+    click.echo(f"{one} and {other} have changed names")
+
+
+@main.command()
+@click.argument("name")
+@click.pass_obj
+def drop(options: dict[str, Any], name: str) -> None:
+    """Delete a collection with all that is in it."""
+    with _opened(options) as rag:
+        click.echo(f"{rag.drop(name):,} documents deleted")
+
+
+@main.command()
+@click.pass_obj
+def sweep(options: dict[str, Any]) -> None:
+    """Delete the documents whose time has come, in every collection."""
+    with _opened(options) as rag:
+        click.echo(f"{rag.sweep():,} documents deleted")
 
 
 @main.command()

@@ -14,7 +14,7 @@ import click
 
 from ragdiet.account import PriceBook
 from ragdiet.errors import InvalidArgument
-from ragdiet.terminal import answer_lines, ingest_with_progress, report_line
+from ragdiet.terminal import answer_lines, ingest_with_progress, rejection_lines, report_line
 from ragdiet.tokens import default_counter
 from ragdiet.types import Document, Usage
 
@@ -49,8 +49,8 @@ def run(rag: RAG, docs: str | None, questions: Sequence[str]) -> None:
     click.echo(f"Ingesting {docs or f'the documentation of {len(MODULES)} standard library modules'} ...")
     report = ingest_with_progress(rag, source, sync=True)
     click.echo(report_line(report))
-    for rejection in report.rejected:
-        click.echo(f"rejected {rejection.uri}: {rejection.reason}")
+    for line in rejection_lines(report):
+        click.echo(line)
     for question in questions or QUESTIONS:
         click.echo(f"\n{question}\n")
         answer = rag.ask(question)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ragdiet.types import Answer, Citation, Context, Hit, IngestReport
+    from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection
 
 _BLOCK = "font-family: sans-serif; font-size: 13px; max-width: 60em"
 _MUTED = "color: #6b6b6b"
@@ -90,7 +90,7 @@ def report_html(report: IngestReport) -> str:
                 f"{report.updated:,}",
                 f"{report.unchanged:,}",
                 f"{report.deleted:,}",
-                f"{len(report.rejected):,}",
+                f"{sum(one.start is None for one in report.rejected):,}",
                 f"{report.chunks:,}",
                 f"{report.tokens:,}",
                 f"{report.seconds:.1f}",
@@ -98,10 +98,16 @@ def report_html(report: IngestReport) -> str:
             )
         ],
     )
+    if report.dry_run:
+        counts = f"<div style='{_BLOCK}'>dry run: nothing was written or spent</div>{counts}"
     if not report.rejected:
         return counts
-    rows = ((escape(one.uri), escape(one.error), escape(one.reason)) for one in report.rejected)
+    rows = ((escape(_place(one)), escape(one.error), escape(one.reason)) for one in report.rejected)
     return counts + _table(("rejected", "error", "reason"), rows)
+
+
+def _place(rejection: Rejection) -> str:
+    return rejection.uri if rejection.start is None else f"{rejection.uri} ({rejection.start}-{rejection.end})"
 
 
 def _source(citation: Citation) -> str:

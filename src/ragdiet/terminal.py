@@ -16,23 +16,39 @@ if TYPE_CHECKING:
     from ragdiet.types import Answer, IngestReport
 
 
-def ingest_with_progress(rag: RAG, source: Any, *, sync: bool = False) -> IngestReport:
+def ingest_with_progress(
+    rag: RAG, source: Any, *, sync: bool = False, dry_run: bool = False, expires_at: timedelta | None = None
+) -> IngestReport:
     """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
-    if not sys.stderr.isatty():
-        return rag.ingest(source, sync=sync, progress=_plain_lines())
+    is_live = sys.stderr.isatty() and not dry_run
+    show = _live_line() if is_live else _plain_lines()
     try:
-        return rag.ingest(source, sync=sync, progress=_live_line())
+        return rag.ingest(source, sync=sync, dry_run=dry_run, expires_at=expires_at, progress=show)
     finally:
-        click.echo(err=True)
+        if is_live:
+            click.echo(err=True)
 
 
 def report_line(report: IngestReport) -> str:
     """An ingest in one line."""
+    documents = sum(rejection.start is None for rejection in report.rejected)
+    parts = len(report.rejected) - documents
     return (
+        f"{'dry run, nothing was written: ' if report.dry_run else ''}"
         f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
-        f"{report.deleted:,} deleted, {len(report.rejected):,} rejected; "
-        f"{report.chunks:,} chunks, {report.tokens:,} tokens embedded, {report.seconds:.1f} s, ${report.cost:f}"
+        f"{report.deleted:,} deleted, {documents:,} rejected{f', {parts:,} parts left out' if parts else ''}; "
+        f"{report.chunks:,} chunks, {report.tokens:,} tokens {'to embed' if report.dry_run else 'embedded'}, "
+        f"{report.seconds:.1f} s, ${report.cost:f}"
     )
+
+
+def rejection_lines(report: IngestReport) -> list[str]:
+    """Each rejection in a line."""
+    return [
+        f"{'rejected' if one.start is None else 'left out'} {one.uri}"
+        f"{'' if one.start is None else f' ({one.start}-{one.end})'}: {one.error}: {one.reason}"
+        for one in report.rejected
+    ]
 
 
 def answer_lines(answer: Answer) -> str:

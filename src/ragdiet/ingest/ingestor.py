@@ -111,7 +111,7 @@ class Ingestor:
         with Postponed() as postponed:
             plans = _plans(planner, source, tally, postponed)
             if dry_run or corpus_id is None:
-                cost = preview(plans, tally, copies, self._embedder, self._counter, self._cache)
+                cost = preview(plans, tally, copies, self._embedder, self._counter, self._cache, progress)
                 if sync and corpus_id is not None:
                     tally.deleted += len(self._missing(corpus_id, tally))
             else:

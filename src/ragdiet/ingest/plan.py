@@ -90,6 +90,7 @@ class Planner:
         self._expires_at = expires_at
         self._seen = seen
         self._is_gone = is_gone
+        self._awaited: set[str] = set()  # changed documents of the batch in hand that are still to be planned
 
     def source_hashes(self, external_ids: Sequence[str]) -> dict[str, bytes | None]:
         """The source hashes of those documents that were made as this run makes them."""
@@ -112,12 +113,14 @@ class Planner:
         screened = self._screened(plan, changed, known)
         self._copies.look_up([each.fingerprint for _, each in screened if each.fingerprint])
         stored = self._documents.known_chunks([known[item.id].id for item, _ in screened if item.id in known])
+        self._awaited = set() if is_last_word else {item.id for item, _ in screened}
         for item, each in screened:
             before = known.get(item.id)
             if before is not None:
                 before = replace(before, chunks=stored.get(before.id, ()))
             with _rejecting(plan, item, known):
                 self._plan_one(plan, item, each, before, is_last_word=is_last_word)
+            self._awaited.discard(item.id)
         return plan
 
     def _known(self, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
@@ -159,7 +162,7 @@ class Planner:
         own = _as_original(item, screened)
         other = self._copies.original(own) if own else None
         if own and other:
-            if not (is_last_word or self._seen(other.external_id)):
+            if not is_last_word and (other.external_id in self._awaited or not self._seen(other.external_id)):
                 plan.postponed.append(item)
                 return
             if before is None and is_last_word and self._is_gone(other.external_id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ragdiet.protocols import PricedEmbedder
 if TYPE_CHECKING:
     from ragdiet.ingest.copies import Copies
     from ragdiet.ingest.plan import Plan
-    from ragdiet.ingest.tally import Tally
+    from ragdiet.ingest.tally import Progress, Tally
     from ragdiet.protocols import Embedder, TokenCounter
     from ragdiet.store import EmbeddingCache
 
@@ -24,6 +24,7 @@ def preview(
     embedder: Embedder,
     counter: TokenCounter,
     cache: EmbeddingCache | None,
+    progress: Callable[[Progress], None] | None,
 ) -> Decimal:
     """Count what each plan would do; returns the price of the embedding, USD, as expected.
 
@@ -44,5 +45,7 @@ def preview(
         if isinstance(embedder, PricedEmbedder):
             cost += embedder.quote_texts(missing).expected
         copies.forget_texts(plan.batch.number)
+        if progress:
+            progress(tally.progress)
         del plan
     return cost

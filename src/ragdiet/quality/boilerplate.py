@@ -24,8 +24,16 @@ EDGE_LINES = 8
 REPEATED_CHUNK_TOKENS = 32
 """A chunk of fewer tokens may repeat an earlier one of its document."""
 
-# Pages, dates and years change from page to page; a longer number names something, as an invoice.
-_PAGE_NUMBERS = re.compile(r"(?<![0-9])(?:[0-9]{1,3}|(?:19|20)[0-9]{2})(?![0-9])")
+# A line of these and of numbers alone counts the pages; any other number tells something, but the years of a
+# copyright.
+_PAGE_WORDS = frozenset(
+    "page pages pg p of seite von s página pagina pág pag de di sur sida av sivu strona z страница из стр".split()
+)
+_LONGEST_PAGE_NUMBER = 40  # characters
+_NUMBER = re.compile(r"[0-9]+")
+_COPYRIGHT = re.compile(r"©|\(c\)|\bcopyright\b")
+_YEAR = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
+_WORD_OR_NUMBER = re.compile(r"[^\W\d_]+|\d+")
 _SPACES = re.compile(r"\s+")
 _ANY = re.compile(r"\S")
 _WORDS = re.compile(r"[^\W_]")
@@ -34,7 +42,7 @@ _WORDS = re.compile(r"[^\W_]")
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A line at the beginning (``is_first``) or end of a document: ``text[start:end]``, without its line end.
-    ``hash`` is a signed 64-bit number, equal for lines that differ in case, spaces or page numbers alone."""
+    ``hash`` is a signed 64-bit number, equal for lines that differ in case, spaces or a page number alone."""
 
     start: int
     end: int
@@ -62,8 +70,13 @@ def edge_lines(text: str) -> tuple[Edge, ...]:
 
 
 def line_hash(line: str) -> int:
-    """Signed 64-bit hash of a line: "Page 3 of 9" and "page 12 of 40" have the same."""
-    folded = _PAGE_NUMBERS.sub("0", _SPACES.sub(" ", line.casefold()).strip())
+    """Signed 64-bit hash of a line: "Page 3 of 9" and "page 12 of 40" have the same, "Total 3" and "Total 9" not."""
+    folded = _SPACES.sub(" ", line.casefold()).strip()
+    words = _WORD_OR_NUMBER.findall(folded[:_LONGEST_PAGE_NUMBER]) if len(folded) <= _LONGEST_PAGE_NUMBER else []
+    if words and all(word.isdecimal() or word in _PAGE_WORDS for word in words):
+        folded = _NUMBER.sub("0", folded)
+    elif _COPYRIGHT.search(folded):
+        folded = _YEAR.sub("0", folded)
     return int.from_bytes(hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
