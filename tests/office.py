@@ -145,3 +145,16 @@ def message(subject: str = "Lunch", body: str = "At noon?\n\n> Where?\nAt the po
 
 def mailbox(*mails: bytes) -> bytes:
     return b"\n".join(b"From ada@example.org Fri Jan  5 14:30:00 2024\n" + mail for mail in mails)
+
+
+def sheet(rows: str, strings: str = "") -> bytes:
+    """The workbook with other rows and, where they refer to any, shared strings."""
+    parts: dict[str, str | bytes] = dict(unzipped(saved(xlsx_file())))
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    parts["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>'
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{space}">{strings}</sst>'
+    relation = (
+        '<Relationship Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings" '
+        'Target="sharedStrings.xml" Id="rId9"/></Relationships>'
+    )
+    return replaced(zipped(parts), "xl/_rels/workbook.xml.rels", "</Relationships>", relation)
