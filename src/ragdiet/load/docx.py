@@ -163,10 +163,10 @@ class _Body:
 
     def _write_notes(self) -> None:
         for note in self._due:
-            self.flow.block(1)
-            self.flow.words(note)
-        if self._due and not self._in_list:
             self.flow.block(2)
+            self.flow.words(note)
+            self.flow.block(2)
+            self._in_list = False
         self._due = []
 
     def _inline(self, element: Any, words: list[str], boxes: list[Any]) -> None:
