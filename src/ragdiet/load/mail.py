@@ -130,13 +130,13 @@ class _Text:
     def _attachment(self, part: EmailMessage, depth: int) -> None:
         name = one_line(printable(part.get_filename() or ""))
         if part.get_content_type() == "message/rfc822" or name.lower().endswith(".eml"):
-            name = name or "a message"
             if depth == _DEEPEST:
-                self._write(f"Attachment: {name} (not read: a message within {_DEEPEST} others)")
+                self._write(f"Attachment: {name or 'a message'} (not read: a message within {_DEEPEST} others)")
                 return
-            self._titled(name)
             inner = _inner(part)
-            self._message(inner[0] if inner else _parsed(_bytes(part)), depth + 1)
+            message = inner[0] if inner else _parsed(_bytes(part))
+            self._titled(name or one_line(printable(str(message["Subject"] or "a message"))))
+            self._message(message, depth + 1)
         elif name and not (part["Content-ID"] and part.get_content_maintype() == "image"):
             self._named(part, name)
 

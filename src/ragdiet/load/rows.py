@@ -30,7 +30,7 @@ _SENTENCE = re.compile(r"[.!?]\Z|[.!?]\s")
 
 
 def lines(rows: Iterable[Row], *, first_is_header: bool = False) -> Iterator[str]:
-    """Each row as a line; an empty row is a blank line, and a header row that others took up is none.
+    """Each row as a line; an empty row is a blank line, and a header whose every name has a value is none.
 
     Under a header a row is ``Name: Ada | Born: 1815`` without its empty cells, elsewhere ``Ada | 1815``.
     ``first_is_header`` says that the first row names the columns where nothing in it speaks against that.
@@ -59,6 +59,8 @@ def lines(rows: Iterable[Row], *, first_is_header: bool = False) -> Iterator[str
             if found is not None:
                 yield from map(plain, block[:found])
                 header = block[found]
+                if not all(any(column in other for other in block[found + 1 :]) for column in header):
+                    yield plain(header)  # the name of an empty column would be lost
                 for _ in range(found):
                     ahead.popleft()
                 continue
@@ -91,8 +93,6 @@ def _is_header(row: Row, body: Sequence[Row], is_likely: bool) -> bool:
         return False
     if any(len(label) > _LONGEST_LABEL or _SENTENCE.search(label) for label in row.values()):
         return False
-    if not any(_LETTER.search(label) and not _VALUE.fullmatch(label) for label in row.values()):
-        return False
     columns: dict[int, list[str]] = {}
     for other in body:
         for column, cell in other.items():
@@ -100,6 +100,9 @@ def _is_header(row: Row, body: Sequence[Row], is_likely: bool) -> bool:
     if sum(column in row for column in columns) < _NAMED * len(columns):
         return False
     if 2 * sum(column in columns for column in row) < len(row):
+        return False
+    has_corner = min(columns) < min(row)  # years above their columns, and nothing above the names of the rows
+    if not has_corner and not any(_LETTER.search(label) and not _VALUE.fullmatch(label) for label in row.values()):
         return False
     has_values = False
     for column, label in row.items():
