@@ -27,7 +27,7 @@ _ENTITY = re.compile(rb"<\0?!\0?E\0?N\0?T\0?I\0?T\0?Y")
 _CLIMBS = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|\Z)|^[/\\]|^[A-Za-z]:|\0")
 
 _MOST_ENTRIES = 10_000
-_MOST_EXPANDED = 64 * 2**20  # bytes of all that is read; a parsed tree takes some ten times as much
+_MOST_EXPANDED = 32 * 2**20  # bytes of all that is read; a parsed tree takes some thirty times as much
 _HIGHEST_RATIO = 250  # XML of real files is packed to a fiftieth at best, zeros to a thousandth
 _SMALL = 2**20  # bytes; what expands to no more harms nobody, at whatever ratio
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.errors import EmptyDocument, MissingExtra
@@ -185,19 +186,19 @@ class _Body:
                 self._inline(child, words, boxes)
 
     def _table(self, table: Any) -> None:
-        rows = [list(_within(row, "tc")) for row in _within(table, "tr") if row.find("{*}trPr/{*}del") is None]
-        if max(map(len, rows), default=0) < 2 or self.flow is not self._page_flow:
-            for row in rows:  # a frame round paragraphs, or a table in the cell of another
-                for cell in row:
+        has_columns = any(len(list(islice(_within(row, "tc"), 2))) > 1 for row in _rows(table))
+        if not has_columns or self.flow is not self._page_flow:
+            for row in _rows(table):  # a frame round paragraphs, or a table in the cell of another
+                for cell in _within(row, "tc"):
                     self.render(cell)
             return
         self.flow.block(2)
         self._in_list = False
         written = Table("data")
         above: dict[int, str] = {}
-        for row in rows:
+        for row in _rows(table):
             column = 0
-            for cell in row:
+            for cell in _within(row, "tc"):
                 properties = cell.find("{*}tcPr")
                 span = max(1, int(_child_value(properties, "gridSpan") or 1))
                 merged = properties.find("{*}vMerge") if properties is not None else None
@@ -232,6 +233,11 @@ def _notes(document: Document) -> dict[tuple[str, str], str]:
                 words = (each.text or "" for each in note.iterfind(".//{*}t"))
                 notes[f"{kind[:-1]}Reference", _value(note, "id")] = "".join(words)
     return notes
+
+
+def _rows(table: Any) -> Iterator[Any]:
+    """The rows of a table but for those whose deletion is tracked."""
+    return (row for row in _within(table, "tr") if row.find("{*}trPr/{*}del") is None)
 
 
 def _within(element: Any, name: str) -> Iterator[Any]:

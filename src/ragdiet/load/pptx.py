@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ADVICE = "open it and save it as .pptx anew, or print it to a PDF"
 _BAND = 914_400 // 4  # a quarter of an inch: what begins within one stands side by side
 _DEEPEST_LIST = 10  # levels that are indented
+_TRUE = ("1", "true")
 _DEEPEST_GROUP = 20  # groups within groups
 
 
@@ -86,14 +87,21 @@ def _write(shape: Any, flow: Flow) -> None:
     if shape.has_text_frame:
         _write_paragraphs(shape.text_frame, flow)
     elif shape.has_table:
-        table = Table("data")
-        for row in shape.table.rows:
-            for cell in row.cells:
-                if not cell.is_spanned:
-                    text = " ".join(printable(cell.text_frame.text).split())
-                    table.cell(text, columns=cell.span_width, rows=cell.span_height)
-            flow.words(table.end_row())
-            flow.block(1)
+        _write_table(shape.table._tbl, flow)
+
+
+def _write_table(element: Any, flow: Flow) -> None:
+    """The rows, read from their XML: python-pptx looks for each cell among all of them anew."""
+    table = Table("data")
+    for row in element.iterfind("{*}tr"):
+        for cell in row.iterfind("{*}tc"):
+            if cell.get("hMerge") not in _TRUE and cell.get("vMerge") not in _TRUE:
+                paragraphs = ("".join(each.itertext("{*}t")) for each in cell.iterfind("{*}txBody/{*}p"))
+                text = " ".join(printable(" ".join(paragraphs)).split())
+                columns, rows = int(cell.get("gridSpan", "1")), int(cell.get("rowSpan", "1"))
+                table.cell(text, columns=columns, rows=rows)
+        flow.words(table.end_row())
+        flow.block(1)
 
 
 def _write_paragraphs(frame: Any, flow: Flow) -> None:
