@@ -305,6 +305,12 @@ def test_a_long_string_that_many_cells_repeat_is_refused() -> None:
         parse(sheet(cells, long), "a.xlsx")
 
 
+def test_a_row_of_more_cells_than_a_sheet_has_columns_is_refused() -> None:
+    cells = "".join(f"<c><v>{number}</v></c>" for number in range(1_000_000))
+    with bounded(seconds=10, mebibytes=200), pytest.raises(BrokenFile, match="more than 18,278 columns"):
+        parse(sheet(f"<row>{cells}</row>"), "a.xlsx")
+
+
 def test_merged_ranges_of_every_row_are_bounded() -> None:
     merged = "".join(f'<mergeCell ref="{letter}1:{letter}1048576"/>' for letter in "ABCDEFGH")
     rows = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="B1048576"><v>2</v></c></row>'
@@ -319,6 +325,12 @@ def test_merged_ranges_of_every_row_are_bounded() -> None:
 def test_a_quotation_mark_that_is_never_closed() -> None:
     with bounded(seconds=5), pytest.raises(BrokenFile, match=r"line 2\b.*quotation mark|quotation mark"):
         parse(b'a,b\n"' + b"text,\n" * 50_000, "a.csv")
+
+
+@pytest.mark.parametrize("text", [b",1" * 2**22, b'"\n",' * 2**20])
+def test_a_record_of_too_many_fields_is_refused(text: bytes) -> None:
+    with bounded(seconds=10, mebibytes=100), pytest.raises(BrokenFile, match="more than 100,000 fields"):
+        parse(text, "a.csv")
 
 
 @pytest.mark.parametrize("depth", [102, 5_000, 1_000_000])

@@ -72,7 +72,9 @@ class Archive:
                 "if it is not as large as that, it is a zip bomb"
             )
         if entry.file_size > max(_SMALL, _HIGHEST_RATIO * entry.compress_size):
-            raise BrokenFile(f"a zip bomb: {name[:200]!r} expands more than {_HIGHEST_RATIO} times. Delete it")
+            raise BrokenFile(
+                f"a zip bomb: its part {name[:200]!r} expands more than {_HIGHEST_RATIO} times; do not trust the file"
+            )
         with reading("a zip archive", advice=_DAMAGED), self._zip.open(entry) as opened:
             # With a size zipfile expands no more than that; it raises where the size or the checksum is wrong.
             return opened.read(entry.file_size + 1)
@@ -105,7 +107,7 @@ def tree(data: bytes) -> Any:
 def elements(data: bytes, *names: str) -> Iterator[Any]:
     """The elements of these local names as each ends; it is emptied when the next is asked for.
 
-    Names must not lie within one another: what is emptied would be gone from the element around it.
+    Of an element within another of these, only the attributes of the outer one are left when that ends.
     """
     tags = tuple(f"{{*}}{name}" for name in names)
     for _, element in etree().iterparse(io.BytesIO(data), tag=tags, resolve_entities=False, no_network=True):

@@ -19,6 +19,7 @@ from ragdiet.load.rows import Row, lines
 
 _DELIMITERS = ",;\t|"  # the likeliest first
 _LOOKED_AT = 200  # records
+_MOST_FIELDS = 100_000  # of a record; a list of them is built
 _SAMPLE = 200_000  # characters
 _NAMED_DELIMITER = re.compile(r"\Asep=(.)\n", re.IGNORECASE)  # for Excel
 
@@ -43,9 +44,20 @@ def parse_delimited(data: bytes, name: str) -> Loaded:
 
 
 def _rows(text: str, delimiter: str) -> Iterator[Row]:
-    records = csv.reader(io.StringIO(text), delimiter=delimiter)
+    fields = 0  # of the record so far, at most
+
+    def counted() -> Iterator[str]:
+        nonlocal fields
+        for line in io.StringIO(text):
+            fields += line.count(delimiter) + 1
+            if fields > _MOST_FIELDS:
+                raise BrokenFile(f"a record of more than {_MOST_FIELDS:,} fields or lines: split it, or name it .txt")
+            yield line
+
+    records = csv.reader(counted(), delimiter=delimiter)
     try:
         for record in records:
+            fields = 0
             yield {column: cell for column, value in enumerate(record) if (cell := " ".join(printable(value).split()))}
     except csv.Error as error:
         raise BrokenFile(

@@ -23,6 +23,7 @@ _PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 # Merged ranges stand behind the cells they concern.
 _MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']""")
 _MOST_EXPANDED = 256 * 2**20  # bytes; they are read row by row
+_MOST_COLUMNS = 18_278  # those of three letters; sheets have 16,384
 _LONGEST_CELL = 32_767  # characters, by the specification
 _LONGEST_REPEATED = 80  # characters of a cell that is repeated in each row it reaches down to
 _LONGEST_MERGED = 1_000  # rows; more is a column that was coloured, not filled
@@ -100,9 +101,19 @@ def _rows(data: bytes, book: _Book) -> Iterator[Row]:
     merged = _merged(data)
     reaching: dict[int, tuple[int, str]] = {}  # by column: the last row, and the text
     last = 0
-    for element in elements(data, "row"):
+    row: dict[int, str] = {}
+    column = -1
+    for element in elements(data, "c", "row"):
+        if element.tag.endswith("}c"):
+            place = _PLACE.fullmatch(element.get("r", ""))
+            column = _column(place[1]) if place else column + 1
+            if column >= _MOST_COLUMNS:
+                raise BrokenFile(f"a row of more than {_MOST_COLUMNS:,} columns, which no sheet has: {_ADVICE}")
+            if text := _text(element, book):
+                row[column] = text
+            continue
         number = int(element.get("r", last + 1))
-        row = dict(_cells(element, book))
+        column = -1
         if not row:
             continue
         reaching = {column: each for column, each in reaching.items() if number <= each[0]}
@@ -118,6 +129,7 @@ def _rows(data: bytes, book: _Book) -> Iterator[Row]:
             yield {}
         last = number
         yield dict(sorted(row.items()))
+        row = {}
 
 
 def _merged(data: bytes) -> Mapping[tuple[int, int], int]:
@@ -128,16 +140,6 @@ def _merged(data: bytes) -> Mapping[tuple[int, int], int]:
         if first < last <= first + _LONGEST_MERGED:
             ranges[first, _column(match[1].decode())] = last
     return ranges
-
-
-def _cells(row: Any, book: _Book) -> Iterator[tuple[int, str]]:
-    """Column and text of each cell of a row that holds something."""
-    column = -1
-    for cell in row.iterfind("{*}c"):
-        place = _PLACE.fullmatch(cell.get("r", ""))
-        column = _column(place[1]) if place else column + 1
-        if text := _text(cell, book):
-            yield column, text
 
 
 def _text(cell: Any, book: _Book) -> str:
