@@ -142,6 +142,15 @@ def test_formulas_show_their_saved_value_and_errors_nothing() -> None:
     assert parse(data, "a.xlsx").text == "Staff\n\na word | 2"
 
 
+def test_rows_and_cells_without_references_follow_one_another() -> None:
+    row = "<row><c><v>1</v></c><c/><c><v>2</v></c></row>"
+    assert parse(sheet(f'{row * 2}<row r="4"><c r="C4"><v>3</v></c><c><v>4</v></c></row>{row}'), "a.xlsx").text == (
+        "Staff\n\n1 | 2\n1 | 2\n\n3 | 4\n1 | 2"
+    )
+    tall = parse(sheet("<row><c><v>1</v></c><c><v>2</v></c></row>" * 20_000), "a.xlsx").text
+    assert tall.count("1 | 2") == 20_000
+
+
 def test_rich_text_is_read_without_its_pronunciation() -> None:
     strings = "<si><r><t>wa</t></r><r><t>ter</t></r><rPh><t>WOHTER</t></rPh></si>"
     assert parse(sheet('<row><c t="s"><v>0</v></c></row>', strings), "a.xlsx").text == "Staff\n\nwater"

@@ -30,7 +30,7 @@ def parse_delimited(data: bytes, name: str) -> Loaded:
     The first row is taken for a header unless it looks like data; a quoted field with newlines stays on its
     line. Raises BrokenFile where a quotation mark is never closed.
     """
-    text = decode(data)
+    text = printable(decode(data))
     named = _NAMED_DELIMITER.match(text)
     delimiter = named[1] if named else _delimiter(text[:_SAMPLE], PurePosixPath(name).suffix.lower())
     written: list[str] = []
@@ -58,7 +58,7 @@ def _rows(text: str, delimiter: str) -> Iterator[Row]:
     try:
         for record in records:
             fields = 0
-            yield {column: cell for column, value in enumerate(record) if (cell := " ".join(printable(value).split()))}
+            yield {column: cell for column, value in enumerate(record) if (cell := " ".join(value.split()))}
     except csv.Error as error:
         raise BrokenFile(
             f"its CSV breaks off at line {records.line_num:,} ({error}): look for a quotation mark that is never "

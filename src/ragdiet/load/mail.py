@@ -113,7 +113,7 @@ class _Text:
         return self._message(_parsed(data), depth)
 
     def _message(self, message: EmailMessage, depth: int) -> str:
-        shown = [(name, one_line(printable(str(message[name])))) for name in _SHOWN if message[name]]
+        shown = [(name, one_line(printable(str(value)))) for name in _SHOWN if (value := message[name])]
         if not shown:
             raise BrokenFile(f"no message: it has neither sender, date nor subject; {_ADVICE}")
         self._write("\n".join(f"{name}: {value}" for name, value in shown if value))

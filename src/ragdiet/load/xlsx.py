@@ -101,21 +101,7 @@ def _rows(data: bytes, book: _Book) -> Iterator[Row]:
     merged = _merged(data)
     reaching: dict[int, tuple[int, str]] = {}  # by column: the last row, and the text
     last = 0
-    row: dict[int, str] = {}
-    column = -1
-    for element in elements(data, "c", "row"):
-        if element.tag.endswith("}c"):
-            place = _PLACE.fullmatch(element.get("r", ""))
-            column = _column(place[1]) if place else column + 1
-            if column >= _MOST_COLUMNS:
-                raise BrokenFile(f"a row of more than {_MOST_COLUMNS:,} columns, which no sheet has: {_ADVICE}")
-            if text := _text(element, book):
-                row[column] = text
-            continue
-        number = int(element.get("r", last + 1))
-        column = -1
-        if not row:
-            continue
+    for number, row in _filled(data, book):
         reaching = {column: each for column, each in reaching.items() if number <= each[0]}
         for column, (_, text) in reaching.items():
             row.setdefault(column, text)
@@ -129,7 +115,25 @@ def _rows(data: bytes, book: _Book) -> Iterator[Row]:
             yield {}
         last = number
         yield dict(sorted(row.items()))
-        row = {}
+
+
+def _filled(data: bytes, book: _Book) -> Iterator[tuple[int, dict[int, str]]]:
+    """Number, from 1, and cells of each row in which something stands."""
+    row: dict[int, str] = {}
+    number, column = 0, -1
+    for element in elements(data, "c", "row"):
+        if element.tag.endswith("}row"):
+            number = int(element.get("r", number + 1))
+            if row:
+                yield number, row
+            row, column = {}, -1
+            continue
+        place = _PLACE.fullmatch(element.get("r", ""))
+        column = _column(place[1]) if place else column + 1
+        if column >= _MOST_COLUMNS:
+            raise BrokenFile(f"a row of more than {_MOST_COLUMNS:,} columns, which no sheet has: {_ADVICE}")
+        if text := _text(element, book):
+            row[column] = text
 
 
 def _merged(data: bytes) -> Mapping[tuple[int, int], int]:
