@@ -48,7 +48,7 @@ def test_text_is_never_taken_for_a_header() -> None:
         [[text] for text in TEXTS],
         [[long, text] for text in TEXTS],
         [["Summary", text] for text in TEXTS[:3]],  # too few pages
-        [["Example" if number < 3 else text, "x"] for number, text in enumerate(TEXTS)],  # half of the pages
+        [["Example" if number < 3 else text, text.upper()] for number, text in enumerate(TEXTS)],  # half of the pages
         [["12 kg", "x", "3.5"], ["7 kg", "y", "4.1"], ["9 km", "z", "1"]],
     ):
         assert dropped(*pages) == pages

@@ -53,10 +53,6 @@ class Archive:
         self._left = most_expanded
         self._most_expanded = most_expanded
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._entries)
-
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
