@@ -19,6 +19,7 @@ import pytest
 from ragdiet.errors import BadEncoding, EmptyDocument, InvalidArgument, MissingExtra, SourceNotFound
 from ragdiet.load import checked, load
 from ragdiet.types import Document, Rejection
+from tests.office import epub_file, message, saved, xlsx_file
 
 
 def loaded(source: object, **options: int) -> tuple[list[Document], list[Rejection]]:
@@ -430,12 +431,20 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
         ("a.rst", "docutils", "docutils"),
         ("a.html", "bs4", "beautifulsoup4"),
         ("a.pdf", "pypdf", "pypdf"),
+        ("a.docx", "docx", "python-docx"),
+        ("a.pptx", "pptx", "python-pptx"),
+        ("a.xlsx", "lxml", "lxml"),
+        ("a.epub", "lxml", "lxml"),
+        ("a.eml", "bs4", "beautifulsoup4"),
     ],
 )
 def test_a_missing_parser_is_raised_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, package: str
 ) -> None:
-    (tmp_path / name).write_text("text")
+    mail = message()
+    mail.set_content("<p>text</p>", subtype="html")
+    made = {"a.xlsx": saved(xlsx_file()), "a.epub": epub_file(), "a.eml": mail.as_bytes()}
+    (tmp_path / name).write_bytes(made.get(name, b"text"))
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingExtra, match=r"pip install 'ragdiet\[files\]'") as caught:
         loaded(tmp_path)

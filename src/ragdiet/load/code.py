@@ -32,7 +32,6 @@ LANGUAGES = {
     ".ini": "ini",
     ".java": "java",
     ".js": "javascript",
-    ".json": "json",
     ".jsx": "javascript",
     ".kt": "kotlin",
     ".lua": "lua",

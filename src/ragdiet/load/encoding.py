@@ -23,6 +23,7 @@ _BYTE_ORDER_MARKS = (
 _NO_CHARSET = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7"})
 # Their bytes are all ASCII, and so valid but meaningless as UTF-8.
 _SEVEN_BIT = ("iso2022", "hz")
+_LATIN = re.compile(r"(?:iso[-_]?8859[-_]1|latin[-_]?1|(?:us[-_])?ascii)\Z", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _MOST_CONTROLS = 0.01
 
@@ -43,6 +44,13 @@ def decode(data: bytes, *, declared: str | None = None) -> str:
     if len(_CONTROL.findall(text)) > _MOST_CONTROLS * len(text):
         raise UnsupportedFormat("binary content (control characters): ragdiet indexes text only")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def browser_charset(name: str | None) -> str | None:
+    """The charset meant by a declared one: browsers and mail programs read Latin-1 and ASCII as windows-1252,
+    and so were such pages and messages written (encoding.spec.whatwg.org).
+    """
+    return "windows-1252" if name and _LATIN.match(name) else name
 
 
 def _decoded(data: bytes, declared: str | None) -> str:

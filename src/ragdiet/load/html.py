@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.errors import BrokenFile, EmptyDocument, MissingExtra
-from ragdiet.load.encoding import decode
+from ragdiet.load.encoding import browser_charset, decode
 from ragdiet.load.flow import Flow
 from ragdiet.load.loaded import Loaded, one_line, printable
 from ragdiet.load.table import Table, kind
@@ -19,7 +19,6 @@ _MOST_BYTES = 32 * 2**20  # the tree takes some 60 bytes of memory for each
 _DECLARED = re.compile(
     rb"""<meta[^>]+?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+?encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE
 )
-_LATIN = re.compile(r"(?:iso[-_]?8859[-_]1|latin[-_]?1|(?:us[-_])?ascii)\Z", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"<\?xml\b[^>]*>", re.IGNORECASE)
 _EXPONENT = re.compile(r"\s*[-+\u2212]?\d{1,4}\s*")
 _SMALL_NUMBER = re.compile(r"[0-9]{1,4}")
@@ -72,9 +71,7 @@ def _declared(data: bytes) -> str | None:
     match = _DECLARED.search(data[:4096])
     if match is None:
         return None
-    charset = (match[1] or match[2]).decode("ascii", "replace")
-    # Browsers read these as windows-1252, and so were such pages written (encoding.spec.whatwg.org).
-    return "windows-1252" if _LATIN.match(charset) else charset
+    return browser_charset((match[1] or match[2]).decode("ascii", "replace"))
 
 
 def _parsed(markup: str) -> BeautifulSoup:

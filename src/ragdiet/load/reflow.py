@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from operator import itemgetter
+
+from ragdiet.load.running import drop_running_lines
 
 _LIGATURES = str.maketrans(
     {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st"}
@@ -22,8 +22,6 @@ _STARTS_BLOCK = re.compile(
 )
 _SENTENCE_END = re.compile(r"""[.!?:;]["'\u201d\u2019)\]]*\Z""")
 
-_PAGE_NUMBER = re.compile(r"[0-9]{1,5}")
-_FEWEST_NUMBERED = 3
 # What follows a hyphen that stands for the rest of a word: "best- and worst-case".
 _CONJUNCTIONS = frozenset({"and", "or", "und", "oder"})
 
@@ -46,22 +44,9 @@ def reflow(pages: Iterable[str]) -> list[str]:
         [line for line in (_SPACES.sub(" ", line).strip() for line in page.translate(_LIGATURES).split("\n")) if line]
         for page in pages
     ]
-    _drop_page_numbers(lines)
+    drop_running_lines(lines)
     words = {word.lower() for page in lines for line in page for word in _WORD.findall(line)}
     return [_reflow_page(page, words) for page in lines]
-
-
-def _drop_page_numbers(pages: Sequence[list[str]]) -> None:
-    """Remove first and last lines that are a number which counts the pages."""
-    for end in (0, -1):
-        firsts = Counter(
-            int(page[end]) - number for number, page in enumerate(pages) if page and _PAGE_NUMBER.fullmatch(page[end])
-        )
-        first, count = max(firsts.items(), key=itemgetter(1), default=(0, 0))
-        if count >= _FEWEST_NUMBERED:
-            for number, page in enumerate(pages):
-                if page and page[end] == str(first + number):
-                    del page[end]
 
 
 def _reflow_page(lines: Sequence[str], words: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of an HTML table as lines: ``a | b | c``."""
+"""Rows of a table as lines: ``a | b | c``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Table:
         if rows > 1:
             repeated = text if len(text) <= _LONGEST_REPEATED else ""
             self._new[len(self._row)] = (rows - 1, repeated)
-        self._row += [text, *[""] * (min(columns, _MOST_COLUMNS) - 1)]
+        self._row += [text, *[""] * (min(columns, _MOST_COLUMNS - len(self._row)) - 1)]
 
     def end_row(self) -> str:
         """The row as a line, without the empty cells at its end; nothing for a row without cells."""
