@@ -248,8 +248,8 @@ def test_accents_stay_with_their_letters() -> None:
 
 
 def test_the_version_names_what_changes_the_output() -> None:
-    assert RecursiveChunker().version == "recursive-256-0-cl100k-v1"
-    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v1"
+    assert RecursiveChunker().version == "recursive-256-0-cl100k-v2"
+    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v2"
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(7, 0), (-1, 0), (100, 51), (100, -1)])
