@@ -16,8 +16,35 @@ from tests.data import dataset
 
 SLOW, FAST = Cl100kCounter(), FastCl100kCounter()
 
-WORDS = ["Word", " it's", "I'LL", "  x", "好的。", "۵٦", "🙂", "👩‍👩‍👧", "e\u0301", "\0", "\ud800", "\udc00", "<|endoftext|>"]
-MARKS = ["\n", "\r\n", "\t", " " * 600, "!" * 513, "a" * 1_100, "1234567", ".\n\n", "\u2028", "\u00a0", "\ufeff", "\x85"]
+WORDS = [
+    "Word",
+    " it's",
+    "I'LL",
+    "  x",
+    "好的。",
+    "۵٦",
+    "🙂",
+    "👩‍👩‍👧",
+    "e\u0301",
+    "\0",
+    "\ud800",
+    "\udc00",
+    "<|endoftext|>",
+]
+MARKS = [
+    "\n",
+    "\r\n",
+    "\t",
+    " " * 600,
+    "!" * 513,
+    "a" * 1_100,
+    "1234567",
+    ".\n\n",
+    "\u2028",
+    "\u00a0",
+    "\ufeff",
+    "\x85",
+]
 TEXTS = st.one_of(
     st.text(),
     st.text(alphabet=st.characters(codec=None), max_size=80),  # lone surrogates too
@@ -32,6 +59,7 @@ def test_the_fast_counter_counts_as_tiktoken_does(texts: list[str]) -> None:
     counts = FAST.count_batch(texts)
     assert counts == SLOW.count_batch(texts)
     assert counts == [FAST.count(text) for text in texts] == [len(SLOW.encode(text)) for text in texts]
+    assert FAST.count_batch(texts * 100) == counts * 100  # large batches go another way
 
 
 def test_the_fast_counter_counts_real_files_as_tiktoken_does() -> None:

@@ -22,6 +22,9 @@ LONGEST_RUN = 512
 _LONG_RUN = re.compile(rf"\S{{1,{LONGEST_RUN}}}|\s{{1,{LONGEST_RUN}}}")
 _TOO_LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1}}}|\s{{{LONGEST_RUN + 1}}}")
 _SHORT_RUNS = re.compile(rf"(?:\S{{1,{LONGEST_RUN}}}+(?!\S)|\s{{1,{LONGEST_RUN}}}+(?!\s))*+")
+# A batch of toktok's costs as much to begin as 100 texts cost to cut, which counts them too.
+_SMALLEST_BATCH = 100
+_NO_LIMIT = 1 << 40
 
 
 class Cl100kCounter:
@@ -119,10 +122,9 @@ def _without_long_runs(text: str) -> Sequence[str]:
 def _toktok_counts(texts: Sequence[str]) -> list[int]:
     import toktok  # type: ignore[import-untyped]  # it ships no type information
 
-    counts: list[int]
     try:
-        counts = toktok.batch_count(texts, "cl100k_base", threads=1)
+        if len(texts) < _SMALLEST_BATCH:
+            return [toktok.truncate(text, _NO_LIMIT, "cl100k_base")[1] for text in texts]
+        return list(toktok.batch_count(texts, "cl100k_base", threads=1))
     except UnicodeEncodeError:  # lone surrogates: replaced as tiktoken does
-        repaired = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-        counts = toktok.batch_count(repaired, "cl100k_base", threads=1)
-    return counts
+        return _toktok_counts([text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts])

@@ -36,10 +36,8 @@ def assemble(
     atoms = atoms_of(text, sentences, size, counter)
     slices = list(cut(atoms, outline))
     fitting = list(zip(slices, exact_counts(atoms, slices, counter), strict=True))
-    # What `cut` goes by are close estimates: the few slices that prove too long are cut again.
-    if too_long := [span for span, tokens in fitting if tokens > size]:
-        parts = iter(fit(text, too_long, size, counter))
-        fitting = [part for counted in fitting for part in (next(parts) if counted[1] > size else (counted,))]
+    if any(tokens > size for _, tokens in fitting):
+        fitting = _cut_again(text, fitting, size, counter)
     starts = [start for start, _ in sentences]
     return tuple(
         Chunk(
@@ -54,6 +52,20 @@ def assemble(
         )
         for ordinal, ((start, end), tokens) in enumerate(fitting)
     )
+
+
+def _cut_again(
+    text: str, counted: Sequence[tuple[Span, int]], size: int, counter: TokenCounter
+) -> list[tuple[Span, int]]:
+    """What `cut` goes by are close estimates: the few slices that prove too long are cut until they fit."""
+    parts = iter(fit(text, [span for span, tokens in counted if tokens > size], size, counter))
+    fitting: list[tuple[Span, int]] = []
+    for span, tokens in counted:
+        for part in next(parts) if tokens > size else [(span, tokens)]:
+            # A part may hold nothing but what overlaps the chunk before.
+            if not fitting or part[0][1] > fitting[-1][0][1]:
+                fitting.append(part)
+    return fitting
 
 
 def _within(sentences: Sequence[Span], starts: Sequence[int], start: int, end: int) -> tuple[Span, ...]:

@@ -43,10 +43,15 @@ def strongest_cuts(
     stop = len(atoms.spans) if end is None else end
     headings = [*sorted(sections), stop]
     worth = [_WORTH[border] * size for border in Border]
-    score = [tokens + worth[border] for tokens, border in zip(atoms.total, borders, strict=True)]
+    begin = start
+    score = [
+        tokens + worth[border]
+        for tokens, border in zip(atoms.total[begin : stop + 1], borders[begin : stop + 1], strict=True)
+    ]
     while start < stop:
         first = _overlapped(atoms, borders, start, size, overlap)
-        end = _cut(atoms, score, size, first, start, headings, sections)
+        earliest, latest = _range(atoms, size, first, start, headings, sections)
+        end = begin + max(range(latest - begin, earliest - begin - 1, -1), key=score.__getitem__)
         yield first, end
         start = end
 
@@ -61,27 +66,26 @@ def _overlapped(atoms: Atoms, borders: Sequence[Border], start: int, size: int, 
     return first
 
 
-def _cut(
+def _range(
     atoms: Atoms,
-    score: Sequence[float],
     size: int,
     first: int,
     start: int,
     headings: Sequence[int],
     sections: Mapping[int, tuple[int, float]],
-) -> int:
-    """Where the chunk ends that begins at atom ``first`` and whose own text begins at ``start``."""
+) -> tuple[int, int]:
+    """Between which borders the chunk ends that begins at atom ``first`` and whose own text does at ``start``."""
     total = atoms.total
     fits = max(start + 1, bisect_right(total, size + total[first]) - 1)
     number = bisect_right(headings, start)
     while headings[number] <= fits:
         heading = headings[number]
         if heading == headings[-1]:
-            return heading
+            return heading, heading
         section_end, least_fill = sections[heading]
         is_tiny = section_end <= fits and atoms.tokens(heading, section_end) < _SMALLEST_SECTION * size
         if not is_tiny and atoms.tokens(first, heading) >= least_fill * size:
-            return heading
+            return heading, heading
         number += 1
 
     # What is left of the section must not be a sliver.
@@ -89,5 +93,4 @@ def _cut(
     if latest > fits or latest <= start or atoms.tokens(first, latest) < _LEAST_FILL * size:
         latest = fits
     earliest = bisect_left(total, total[first] + _LEAST_FILL * size)
-    earliest = min(latest, max(earliest, start + 1))
-    return max(range(latest, earliest - 1, -1), key=score.__getitem__)
+    return min(latest, max(earliest, start + 1)), latest
