@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, starmap
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ _BLANK = rf"[^\S{_BREAK}]"
 _LINE_BEGINS = rf"[{_BREAK}](?!(?<=\r)\n)"
 _LINE_TEXT = re.compile(rf"\S(?:[^{_BREAK}]*[^\s])?")
 
-# Lines that are no part of a paragraph: blank, of marks alone, or of one of these kinds.
-_APART = rf"""(?P<line>)(?:
+# Lines that are no part of a paragraph: blank, of marks alone, or of one of these kinds. What begins with
+# letters is none of them as a rule, which is seen first.
+_APART = rf"""(?P<line>)(?:(?![ \t>]*+[A-Za-z_]++(?![.)][ \t]))(?:
     [ \t>]*+(?:
         (?P<fence>`{{3,}}+(?![^`{_BREAK}]*+`)|~{{3,}})
         | (?P<heading>\#{{1,6}}(?=\s))
@@ -55,7 +57,7 @@ _APART = rf"""(?P<line>)(?:
         | (?P<row>\|)
     )[^{_BREAK}]*+
     | (?P<marks>[^\w{_BREAK}]*+)(?=[{_BREAK}]|\Z)
-)"""
+))"""
 _CELLS = rf"(?=[^|\t{_BREAK}]*+[|\t])(?=[^{_BREAK}]*[ ]\|[ ]|{_BLANK}*+\S[^\t{_BREAK}]*+\t{_BLANK}*+[^\s])[^{_BREAK}]*+"
 _WITH_CELLS = f"{_APART[:-1]}|(?P<cells>{_CELLS}))"
 _HAS_CELLS = re.compile(_CELLS, re.VERBOSE)
@@ -65,15 +67,16 @@ _FIRST_APART, _NEXT_APART, _FIRST_APART_OR_CELLS, _NEXT_APART_OR_CELLS = (
 _FENCE_ENDS = {
     mark: re.compile(rf"[{_BREAK}]{_BLANK}*+(?P<fence>{mark}{{3,}}+){_BLANK}*+(?=[{_BREAK}]|\Z)") for mark in "`~"
 }
-# Of lines without the white space around them, each after a "\n"; takes the rest of the line.
+# Of lines without the white space around them, each after a "\n"; takes the rest of the line. Each branch
+# begins with one character, so that `re` goes from one of these to the next.
 _CODE_LIKE = re.compile(
-    r"""[\n(=>:{})\];\[\\"'](?:
-        (?<=\n)(?:["'<@$]|[\w .-]{1,30}:[^\S\n])
-        | (?<=[\w\]]\()
-        | (?:(?<=[^\S\n]=)|(?<=[^\S\n][-+*/|&:]=))(?=[^\S\n])
-        | (?<===)|(?<=->)|(?<=::)
-        | (?<=[{}();:\[=\\])(?=\n|\Z)
-        | (?<=[)\]}"']),(?=\n|\Z)
+    r"""(?:
+        \n(?:["'<@$]|[\w .-]{1,30}+:[^\S\n])
+        | \((?:(?<=[\w\]]\()|(?=\n|\Z))
+        | =(?:(?=[=\n]|\Z)|(?<=[^\S\n]=)(?=[^\S\n])|(?<=[^\S\n][-+*/|&:]=)(?=[^\S\n]))
+        | -> | ::
+        | :(?=\n|\Z) | ;(?=\n|\Z) | \[(?=\n|\Z) | \\(?=\n|\Z) | \{(?=\n|\Z)
+        | \},?(?=\n|\Z) | \),?(?=\n|\Z) | \],(?=\n|\Z) | ",(?=\n|\Z) | ',(?=\n|\Z)
     )[^\n]*+""",
     re.VERBOSE,
 )
@@ -125,7 +128,7 @@ def split_sentences(text: str) -> tuple[Span, ...]:
         spans += _sentences(text, start, end)
         done = end
     spans += _lines(text, done, len(text))
-    if any(end - start > MAX_SENTENCE for start, end in spans):
+    if min(starmap(sub, spans), default=0) < -MAX_SENTENCE:
         return tuple(piece for start, end in spans for piece in _pieces(text, start, end))
     return tuple(spans)
 

@@ -77,9 +77,9 @@ class FastCl100kCounter:
         return self.count_batch([text])[0]
 
     def count_batch(self, texts: Sequence[str]) -> list[int]:
-        parts = [_without_long_runs(text) if len(text) > LONGEST_RUN else (text,) for text in texts]
-        if all(len(own) == 1 for own in parts):
+        if not any(len(text) > LONGEST_RUN and not _SHORT_RUNS.fullmatch(text) for text in texts):
             return _toktok_counts(texts)
+        parts = [_without_long_runs(text) for text in texts]
         counts = iter(_toktok_counts([part for own in parts for part in own]))
         return [sum(islice(counts, len(own))) for own in parts]
 

@@ -79,17 +79,14 @@ def exact_counts(atoms: Atoms, slices: Sequence[Span], counter: TokenCounter) ->
 
 def _gaps(text: str, spans: Sequence[Span]) -> list[str]:
     """What lies before each atom; nothing before the first."""
-    return ["", *(text[end:start] for (_, end), (start, _) in pairwise(spans))]
+    return ["", *[text[end:start] for (_, end), (start, _) in pairwise(spans)]]
 
 
 def _cuts(spans: Sequence[Span], gaps: Sequence[str]) -> list[int]:
     """After the last line break of a gap, else before it: there no token of cl100k goes over the cut."""
     after = {gap: max(gap.rfind("\n"), gap.rfind("\r")) + 1 for gap in set(gaps)}
-    return [
-        spans[0][0],
-        *(end + after[gap] for (_, end), gap in zip(spans, gaps[1:], strict=False)),
-        spans[-1][1],
-    ]
+    inner = [end + after[gap] for (_, end), gap in zip(spans, gaps[1:], strict=False)]
+    return [spans[0][0], *inner, spans[-1][1]]
 
 
 def _divided(

@@ -29,27 +29,23 @@ class Border(IntEnum):
 
 def borders_of(atoms: Atoms, begins: Sequence[int]) -> list[Border]:
     """The border before each atom, and the one after the last; ``begins`` are those that have headings."""
-    text = atoms.text
-    lines = {gap: _line_breaks(gap) for gap in set(atoms.gaps)}
-    borders = [Border.HEADING]
-    before_start, before_end = atoms.spans[0]
-    for number in range(1, len(atoms.spans)):
-        start, end = atoms.spans[number]
-        breaks = lines[atoms.gaps[number]]
-        if number in atoms.parts:
-            border = Border.WITHIN if start > before_end or not text[start - 1].isalnum() else Border.HARD
-        elif not breaks:
-            border = Border.SENTENCE
-        elif not (text[start].isalnum() or _WORD.search(text, start, end)):
-            border = Border.GLUED  # a closing fence or bracket, a line of marks
-        elif breaks == 1:
-            border = Border.LINE
-        else:
-            is_paragraph = borders[-1] >= Border.PARAGRAPH
-            leads_on = _leads_on(text, before_start, before_end, is_paragraph=is_paragraph)
-            border = Border.GLUED if leads_on else Border.PARAGRAPH
-        borders.append(border)
-        before_start, before_end = start, end
+    text, spans = atoms.text, atoms.spans
+    by_breaks = _, line, paragraph = (Border.SENTENCE, Border.LINE, Border.PARAGRAPH)
+    usual = {gap: by_breaks[min(_line_breaks(gap), 2)] for gap in set(atoms.gaps)}
+    borders = [usual[gap] for gap in atoms.gaps]
+    borders[0] = Border.HEADING
+    # Most lines begin with a letter, and need no second look.
+    for number, (border, (start, end)) in enumerate(zip(borders, spans, strict=True)):
+        if border == paragraph or (border == line and not text[start].isalnum()):
+            if not _WORD.search(text, start, end):
+                borders[number] = Border.GLUED  # a closing fence or bracket, a line of marks
+            elif border == paragraph:
+                is_paragraph = borders[number - 1] >= paragraph
+                if _leads_on(text, *spans[number - 1], is_paragraph=is_paragraph):
+                    borders[number] = Border.GLUED
+    for number in atoms.parts:
+        is_word = not atoms.gaps[number] and text[spans[number][0] - 1].isalnum()
+        borders[number] = Border.HARD if is_word else Border.WITHIN
     borders.append(Border.HEADING)
     _mark_headings(atoms, borders, begins)
     return borders
