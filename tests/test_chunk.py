@@ -412,6 +412,13 @@ def test_definitions_stay_whole_with_what_stands_above_them(named: bool) -> None
     assert ends(110) == [("import math", longest), ("def largest(shapes):", "return ordered[-1]")]
 
 
+def test_a_definition_takes_along_the_comments_and_decorators_above_it() -> None:
+    text = "a = 1\nb = 2\n# Says hello.\n# Twice.\n@twice\ndef hello(name):\n    print(name)\n    return (name)\n"
+    document = Document("d", text, meta={"headings": [[text.index("@"), 1, "hello"]]})
+    chunks = CodeChunker(32).chunk(document)
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == ["a = 1", "# Says hello."]
+
+
 def test_code_of_other_languages_is_cut_at_its_braces() -> None:
     function = (
         "int f{n}(int a) {{\n    int b = a + {n};\n\n    if (b > {n}) {{\n        b = 0;\n    }}\n    return b;\n}}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import sysconfig
 import time
 from pathlib import Path
@@ -124,3 +126,25 @@ def test_time_is_linear(counter: TokenCounter, pattern: str) -> None:
         return best
 
     assert seconds(400_000) < 9 * seconds(100_000) + 0.05
+
+
+def test_without_the_extra_tiktoken_counts() -> None:
+    script = """
+import sys
+class WithoutToktok:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        return None if name == "toktok" else self.finder.find_spec(name, path, target)
+sys.meta_path[:] = [WithoutToktok(finder) for finder in sys.meta_path]
+from ragdiet.tokens import FastCl100kCounter, default_counter
+print(type(default_counter()).__name__, default_counter().count("hello world"))
+try:
+    FastCl100kCounter()
+except ImportError as error:
+    print(error)
+"""
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    first, second = shown.stdout.splitlines()
+    assert first == "Cl100kCounter 2"
+    assert "pip install 'ragdiet[fast]'" in second

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+
 from ragdiet.chunk.assemble import assemble, check_size
 from ragdiet.chunk.atoms import Atoms
 from ragdiet.chunk.borders import borders_of, section_borders
@@ -13,8 +16,8 @@ from ragdiet.types import Chunk, Document, Span
 
 _TAB = 4
 _WIDEST = 200
-_COMMENT = ("#", "//", "/*", "*", "--", ";", "@", "'''", '"""')
-_CLOSING = ("}", ")", "]", "end", "fi", "done", "esac")
+_COMMENT = ("#", "//", "/*", "*", "--", ";", "@")
+_CLOSING = re.compile(r"[})\]]|(?:end|fi|done|esac)\b")
 
 
 class CodeChunker:
@@ -38,8 +41,7 @@ class CodeChunker:
         return assemble(document, self._size, self._counter, self._slices)
 
     def _slices(self, atoms: Atoms, outline: Outline) -> list[Span]:
-        definitions = section_borders(atoms, outline)
-        named = {_with_comments(atoms, begin) for begin in definitions if begin < len(atoms.spans)}
+        named = set(_with_comments(atoms, section_borders(atoms, outline)))
         begins = sorted(named.union(_blocks(atoms)))
         levels = [_indentation(atoms, begin) for begin in begins]
         whole = section_tree(len(atoms.spans), begins, levels)
@@ -55,15 +57,22 @@ def _blocks(atoms: Atoms) -> list[int]:
         for number, gap in enumerate(atoms.gaps)
         if (lines := gap.count("\n"))
         and (lines > 1 or text.startswith("}", spans[number - 1][0]))
-        and not text.startswith(_CLOSING, spans[number][0])
+        and not _CLOSING.match(text, spans[number][0])
     ]
 
 
-def _with_comments(atoms: Atoms, begin: int) -> int:
-    """The first of the lines of comment or decoration right above the atom, or the atom."""
-    while begin and atoms.gaps[begin].count("\n") == 1 and atoms.text.startswith(_COMMENT, atoms.spans[begin - 1][0]):
-        begin -= 1
-    return begin
+def _with_comments(atoms: Atoms, begins: Iterable[int]) -> Iterator[int]:
+    """For each border the one above the lines of comment or decoration that stand right above it."""
+    definitions = {begin for begin in begins if begin < len(atoms.spans)}
+    for begin in definitions:
+        while (
+            begin
+            and begin - 1 not in definitions
+            and atoms.gaps[begin].count("\n") == 1
+            and atoms.text.startswith(_COMMENT, atoms.spans[begin - 1][0])
+        ):
+            begin -= 1
+        yield begin
 
 
 def _indentation(atoms: Atoms, atom: int) -> int:

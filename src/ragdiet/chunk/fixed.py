@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import accumulate
 
 from ragdiet.chunk.assemble import assemble, check_size
@@ -37,42 +36,58 @@ class FixedChunker:
         return assemble(document, self._size, self._counter, self._slices)
 
     def _slices(self, atoms: Atoms, outline: Outline) -> Iterator[Span]:
-        @lru_cache(maxsize=4)
-        def words_of(atom: int) -> tuple[list[int], list[int]]:
-            return _words(atoms, atom, self._counter)
-
-        def word_at(tokens: int, *, last: bool) -> tuple[int, int]:
-            """The last word that begins at or before ``tokens``, or the first one at or after it, as
-            (offset, tokens before it)."""
-            atom = min(bisect_right(atoms.total, tokens), len(atoms.spans)) - 1
-            offsets, before = words_of(atom)
-            number = bisect_right(before, tokens) - 1 if last else bisect_left(before, tokens)
-            if number < len(offsets):
-                return offsets[number], before[number]
-            return (atoms.spans[atom + 1][0] if atom + 1 < len(atoms.spans) else end), atoms.total[atom + 1]
-
+        words = _Words(atoms, self._counter)
         text, end = atoms.text, atoms.spans[-1][1]
         start, tokens = reached = (atoms.spans[0][0], 0)
         # A word at the beginning of a window may have a token more than after its space.
         while tokens + self._size - 1 < atoms.total[-1]:
-            cut = word_at(tokens + self._size - 1, last=True)
+            cut = words.last_until(tokens + self._size - 1)
             if cut <= reached and start < reached[0]:
                 start, tokens = reached  # nothing new fits beside what would be repeated
                 continue
             if cut <= reached:
-                cut = word_at(tokens + 1, last=False)
+                cut = words.first_from(tokens + 1)
             if cut[0] == end:
                 break
             yield start, start + len(text[start : cut[0]].rstrip())
-            again = word_at(max(0, cut[1] - self._overlap), last=False) if self._overlap else cut
+            again = words.first_from(max(0, cut[1] - self._overlap)) if self._overlap else cut
             start, tokens = again if again[0] > start else cut
             reached = cut
         yield start, end
 
 
-def _words(atoms: Atoms, atom: int, counter: TokenCounter) -> tuple[list[int], list[int]]:
-    """Where the atom's words begin, and how many tokens lie before each."""
-    text, start, end = atoms.text, atoms.cuts[atom], atoms.cuts[atom + 1]
-    words = list(_WORD.finditer(text, start, end))
-    counts = counter.count_batch([word.group() for word in words])
-    return [word.start(1) for word in words], list(accumulate(counts[:-1], initial=atoms.total[atom]))
+class _Words:
+    """Where words begin, as (offset, tokens before it). Words are counted in the atoms that are asked about."""
+
+    def __init__(self, atoms: Atoms, counter: TokenCounter) -> None:
+        self._atoms = atoms
+        self._counter = counter
+        self._known: dict[int, tuple[list[int], list[int]]] = {}
+
+    def last_until(self, tokens: int) -> tuple[int, int]:
+        """The last word with at most ``tokens`` before it."""
+        offsets, before = self._of(self._atom(tokens))
+        number = bisect_right(before, tokens) - 1
+        return offsets[number], before[number]
+
+    def first_from(self, tokens: int) -> tuple[int, int]:
+        """The first word with at least ``tokens`` before it, or the end of the text."""
+        atoms, atom = self._atoms, self._atom(tokens)
+        offsets, before = self._of(atom)
+        number = bisect_left(before, tokens)
+        if number < len(offsets):
+            return offsets[number], before[number]
+        is_last = atom + 1 == len(atoms.spans)
+        return atoms.cuts[-1] if is_last else atoms.spans[atom + 1][0], atoms.total[atom + 1]
+
+    def _atom(self, tokens: int) -> int:
+        return min(bisect_right(self._atoms.total, tokens), len(self._atoms.spans)) - 1
+
+    def _of(self, atom: int) -> tuple[list[int], list[int]]:
+        if atom not in self._known:
+            cuts = self._atoms.cuts
+            words = list(_WORD.finditer(self._atoms.text, cuts[atom], cuts[atom + 1]))
+            counts = self._counter.count_batch([word.group() for word in words])
+            before = accumulate(counts[:-1], initial=self._atoms.total[atom])
+            self._known[atom] = [word.start(1) for word in words], list(before)
+        return self._known[atom]
