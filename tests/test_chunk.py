@@ -4,10 +4,12 @@ import argparse
 import heapq
 import inspect
 import json.decoder
+import sysconfig
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,11 +17,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ragdiet.chunk import RecursiveChunker
+from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker
 from ragdiet.errors import InvalidArgument
 from ragdiet.protocols import Chunker, TokenCounter
 from ragdiet.sentences import split_sentences
-from ragdiet.tokens import default_counter
+from ragdiet.tokens import Cl100kCounter, FastCl100kCounter, default_counter
 from ragdiet.types import Chunk, Document
 
 
@@ -57,6 +59,13 @@ TEXTS = st.one_of(
     ).map(" ".join),
 )
 COUNTERS = st.sampled_from([default_counter(), CharacterCounter(), SuperCounter()])
+Make = Callable[[int, int, TokenCounter | None], Chunker]
+CHUNKERS: dict[str, Make] = {
+    "recursive": RecursiveChunker,
+    "fixed": FixedChunker,
+    "structure": lambda size, overlap, counter: StructureChunker(size, counter),
+    "code": lambda size, overlap, counter: CodeChunker(size, counter),
+}
 HEADINGS = st.lists(st.tuples(st.integers(0, 700), st.integers(1, 4), st.text(max_size=20)).map(list), max_size=8)
 
 
@@ -79,17 +88,36 @@ def assert_chunks(document: Document, chunks: Sequence[Chunk], size: int, counte
     assert all(first.start < second.start for first, second in pairwise(chunks))
 
 
+@pytest.mark.parametrize("name", CHUNKERS)
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.integers(8, 60), st.data(), COUNTERS, HEADINGS)
 @example("\n".join(["= \r\n"] * 5), 8, None, CharacterCounter(), [[2, 1, "a"]])
 def test_chunks_are_exact_slices_within_the_size(
-    text: str, size: int, data: st.DataObject | None, counter: TokenCounter, headings: list[list[Any]]
+    name: str, text: str, size: int, data: st.DataObject | None, counter: TokenCounter, headings: list[list[Any]]
 ) -> None:
     overlap = data.draw(st.integers(0, size // 2)) if data else 0
     document = Document("d", text, meta={"headings": headings, "pages": [0, 50]})
-    chunks = RecursiveChunker(size, overlap, counter).chunk(document)
+    chunks = CHUNKERS[name](size, overlap, counter).chunk(document)
     assert_chunks(document, chunks, size, counter)
-    assert chunks == RecursiveChunker(size, overlap, counter).chunk(document)
+    assert chunks == CHUNKERS[name](size, overlap, counter).chunk(document)
+
+
+@pytest.mark.parametrize("name", CHUNKERS)
+@settings(max_examples=100, deadline=None)
+@given(TEXTS, st.integers(8, 60), HEADINGS)
+def test_the_fast_counter_changes_no_chunk(name: str, text: str, size: int, headings: list[list[Any]]) -> None:
+    document = Document("d", text, meta={"headings": headings})
+    slow, fast = (CHUNKERS[name](size, size // 4, counter) for counter in (Cl100kCounter(), FastCl100kCounter()))
+    assert slow.chunk(document) == fast.chunk(document)
+    assert slow.version == fast.version
+
+
+@pytest.mark.parametrize("name", CHUNKERS)
+def test_no_chunk_of_the_standard_library_is_over_the_size(name: str) -> None:
+    for source in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))[::6]:
+        document = Document("d", source.read_text("utf-8"), title=source.name)
+        for size in (64, 512):
+            assert_chunks(document, CHUNKERS[name](size, 0, None).chunk(document), size, default_counter())
 
 
 @pytest.mark.parametrize("module", [argparse, heapq, json.decoder, textwrap])
@@ -104,9 +132,19 @@ def test_the_standard_library(module: ModuleType, size: int, overlap: int) -> No
     assert {chunk.context for chunk in chunks} == {module.__name__}
 
 
+@pytest.mark.parametrize("name", CHUNKERS)
 @pytest.mark.parametrize("text", ["", " \n\t\n ", "\u3000\u2028"])
-def test_a_blank_document_has_no_chunks(text: str) -> None:
-    assert RecursiveChunker().chunk(Document("d", text, title="Blank")) == ()
+def test_a_blank_document_has_no_chunks(name: str, text: str) -> None:
+    assert CHUNKERS[name](64, 0, None).chunk(Document("d", text, title="Blank")) == ()
+
+
+@pytest.mark.parametrize("name", CHUNKERS)
+@pytest.mark.parametrize("word", ["x" * 5_000, "好" * 900, "🙂" * 400, "e\u0301" * 900, "\ud800" * 300, "\0" * 700])
+def test_one_word_over_the_size(name: str, word: str) -> None:
+    document = Document("d", f"Before. {word} After.")
+    chunks = CHUNKERS[name](64, 0, None).chunk(document)
+    assert_chunks(document, chunks, 64, default_counter())
+    assert "\ufffd" not in "".join(chunk.text for chunk in chunks)
 
 
 def paragraph(words: int, word: str = "word") -> str:
@@ -248,14 +286,21 @@ def test_accents_stay_with_their_letters() -> None:
 
 
 def test_the_version_names_what_changes_the_output() -> None:
-    assert RecursiveChunker().version == "recursive-256-0-cl100k-v1"
-    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v1"
+    assert RecursiveChunker().version == "recursive-256-0-cl100k-v2"
+    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v2"
+    assert FixedChunker(64, 8).version == "fixed-64-8-cl100k-v1"
+    assert StructureChunker().version == "structure-256-cl100k-v1"
+    assert CodeChunker().version == "code-256-cl100k-v1"
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(7, 0), (-1, 0), (100, 51), (100, -1)])
 def test_bad_parameters(size: int, overlap: int) -> None:
-    with pytest.raises(InvalidArgument):
-        RecursiveChunker(size, overlap)
+    for chunker in (RecursiveChunker, FixedChunker):
+        with pytest.raises(InvalidArgument):
+            chunker(size, overlap)
+    for chunker in (StructureChunker, CodeChunker):
+        with pytest.raises(InvalidArgument):
+            chunker(7)
 
 
 def test_a_counter_that_no_character_fits() -> None:
@@ -270,8 +315,123 @@ def test_a_counter_that_no_character_fits() -> None:
         RecursiveChunker(50, counter=Greedy()).chunk(Document("d", "abc"))
 
 
-@pytest.mark.parametrize("pattern", ["x", "word ", "a.\n", "好", "# a\n\nb\n\n"])
-def test_time_is_linear(pattern: str) -> None:
+def test_windows_hold_as_many_whole_words_as_fit() -> None:
+    text = " ".join(f"Sentence number {n} has some words." for n in range(200))
+    chunks = FixedChunker(100).chunk(Document("d", text))
+    assert min(chunk.tokens for chunk in chunks[:-1]) >= 95
+    assert " ".join(chunk.text for chunk in chunks) == text
+
+
+def test_windows_of_text_without_spaces_are_full_too() -> None:
+    chunks = FixedChunker(100).chunk(Document("d", "今日は晴れです。" * 200))
+    assert min(chunk.tokens for chunk in chunks[:-1]) > 80
+
+
+def test_windows_overlap_by_whole_words() -> None:
+    text = " ".join(f"Sentence number {n} has some words." for n in range(200))
+    for first, second in pairwise(FixedChunker(100, 20).chunk(Document("d", text))):
+        shared = text[second.start : first.end]
+        assert text[second.start - 1] == " "
+        assert 15 <= default_counter().count(shared) <= 20
+
+
+def test_outermost_sections_never_share_a_chunk_and_small_ones_under_one_heading_do() -> None:
+    chunks = StructureChunker(150).chunk(handbook())
+    assert [(chunk.text.split("\n")[0], chunk.meta["heading"]) for chunk in chunks] == [
+        ("# Handbook", "Handbook"),
+        ("## Leaving", "Leaving"),
+        ("### Return of keys", "Return of keys"),
+        ("## Holidays", "Holidays"),
+        ("## Dress", "Dress"),
+        ("## Lunch", "Lunch"),
+    ]
+    # what stands before the first of them is too little for a chunk of 512
+    wide = StructureChunker(512).chunk(handbook())
+    assert [chunk.text.split("\n")[0] for chunk in wide] == ["# Handbook", "## Holidays", "## Dress", "## Lunch"]
+
+
+def test_small_sections_of_one_parent_are_merged() -> None:
+    text, headings = "", []
+    for level, title in [(1, "One"), (2, "A"), (2, "B"), (2, "C"), (2, "E"), (1, "Two"), (2, "D")]:
+        headings.append([len(text), level, title])
+        text += f"{title}\n\n{paragraph(26, title.lower())}\n\n"
+    chunks = StructureChunker(120).chunk(Document("d", text, meta={"headings": headings}))
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == ["One", "E", "Two"]
+    assert "C\n" in chunks[0].text
+
+
+SHAPES = """\
+import math
+
+
+# What has an area.
+# It is in square metres.
+class Shape:
+    \"\"\"Anything flat.\"\"\"
+
+    sides = 0
+
+    @property
+    def area(self):
+        \"\"\"Of the shape, by the usual formula.\"\"\"
+        side = self.side()
+
+        return side * side * math.pi / self.sides
+
+    def side(self):
+        lengths = [side.length for side in self.parts]
+
+        return max(lengths) + min(lengths)
+
+
+def largest(shapes):
+    ordered = sorted(shapes, key=lambda shape: shape.area)
+
+    return ordered[-1]
+"""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_definitions_stay_whole_with_what_stands_above_them(named: bool) -> None:
+    lines = {"class Shape": 1, "    @property": 2, "    def side": 2, "def largest": 1}
+    headings = [[SHAPES.index(line), level, line] for line, level in lines.items()] if named else []
+    document = Document("shapes.py", SHAPES, meta={"headings": headings})
+
+    def ends(size: int) -> list[tuple[str, str]]:
+        lines = [chunk.text.splitlines() for chunk in CodeChunker(size).chunk(document)]
+        return [(own[0].strip(), own[-1].strip()) for own in lines]
+
+    area = "return side * side * math.pi / self.sides"
+    longest = "return max(lengths) + min(lengths)"
+    assert ends(80) == [
+        ("import math", area),  # the header of the class with its first method
+        ("def side(self):", longest),
+        ("def largest(shapes):", "return ordered[-1]"),
+    ]
+    assert ends(64) == [("import math", "sides = 0"), ("@property", area), *ends(80)[1:]]
+    assert ends(110) == [("import math", longest), ("def largest(shapes):", "return ordered[-1]")]
+
+
+def test_a_definition_takes_along_the_comments_and_decorators_above_it() -> None:
+    text = "a = 1\nb = 2\n# Says hello.\n# Twice.\n@twice\ndef hello(name):\n    print(name)\n    return (name)\n"
+    document = Document("d", text, meta={"headings": [[text.index("@"), 1, "hello"]]})
+    chunks = CodeChunker(32).chunk(document)
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == ["a = 1", "# Says hello."]
+
+
+def test_code_of_other_languages_is_cut_at_its_braces() -> None:
+    function = (
+        "int f{n}(int a) {{\n    int b = a + {n};\n\n    if (b > {n}) {{\n        b = 0;\n    }}\n    return b;\n}}\n"
+    )
+    text = "".join(function.format(n=n) for n in range(20))
+    for chunk in CodeChunker(100).chunk(Document("f.c", text)):
+        assert chunk.text.startswith("int f")
+        assert chunk.text.endswith("return b;\n}")
+
+
+@pytest.mark.parametrize("name", CHUNKERS)
+@pytest.mark.parametrize("pattern", ["x", "word ", "a.\n", "好", "# a\n\nb\n\n", "\n", "}\n\n a;\n"])
+def test_time_is_linear(name: str, pattern: str) -> None:
     def seconds(size: int) -> float:
         text = pattern * (size // len(pattern))
         headings = [[at, 1, "a"] for at in range(0, size, 7)] if pattern[0] == "#" else []
@@ -279,7 +439,7 @@ def test_time_is_linear(pattern: str) -> None:
         best = float("inf")
         for _ in range(2):
             began = time.process_time()
-            RecursiveChunker().chunk(document)
+            CHUNKERS[name](256, 32, None).chunk(document)
             best = min(best, time.process_time() - began)
         return best
 

@@ -193,6 +193,44 @@ def test_an_item_may_wrap_to_the_margin() -> None:
     assert sentences(f"{item}\n2. Short\nAnother line.") == [item, "2. Short", "Another line."]
 
 
+@pytest.mark.parametrize("line_break", ["\r\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028"])
+def test_every_kind_of_line_break_parts_units(line_break: str) -> None:
+    lines = [
+        "# Head",
+        "One line",
+        "goes on. Then stops.",
+        "- item",
+        "| a | b |",
+        "",
+        "5. five",
+        "```",
+        "x. Y",
+        "```",
+        "End.",
+    ]
+    expected = sentences("\n".join(lines))
+    assert [sentence.replace(line_break, "\n") for sentence in sentences(line_break.join(lines))] == expected
+    assert expected[:4] == ["# Head", "One line\ngoes on.", "Then stops.", "- item"]
+
+
+def test_white_space_around_a_sentence_counts_nowhere() -> None:
+    sentence = "Long " + "word " * (MAX_SENTENCE // 5 - 2) + "ends."
+    assert sentences(f"\n      {sentence}   \n") == [sentence]
+    assert sentences(f"One.   \n      {sentence}") == ["One.", sentence]
+    assert sentences("            XIV. The end") == ["XIV. The end"]
+
+
+@pytest.mark.parametrize("before", ["approx", "messrs", "xxiii", "e.g", "Inc"])
+def test_a_long_abbreviation_before_a_capital(before: str) -> None:
+    assert sentences(f"{before}. Acme") == [f"{before}. Acme"]
+
+
+def test_a_fence_closes_with_at_least_as_many_marks() -> None:
+    text = "````\nA. B\n```\nC. D\n`````\nE is. F is."
+    assert sentences(text) == ["````", "A. B", "```", "C. D", "`````", "E is.", "F is."]
+    assert sentences("~~~\nA is. B is.\n\nC is. D is.") == ["~~~", "A is. B is.", "C is. D is."]
+
+
 def test_code_without_fences_goes_line_by_line() -> None:
     source = "def area(r):\n    x = r * r\n    return pi(x)\n"
     assert sentences(source) == ["def area(r):", "x = r * r", "return pi(x)"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ragdiet.account import MemoryLedger, PriceBook
     from ragdiet.aio import AsyncRAG
     from ragdiet.bedrock import BedrockClient
-    from ragdiet.chunk import RecursiveChunker
+    from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker
     from ragdiet.diet import SentenceDiet, compress
     from ragdiet.embed import MiniLM, TitanEmbedder
     from ragdiet.errors import RagdietError
@@ -51,11 +51,13 @@ _HOMES = {
     "BedrockClient": "bedrock",
     "Chunk": "types",
     "Citation": "types",
+    "CodeChunker": "chunk",
     "Context": "types",
     "ConverseGenerator": "generate",
     "Database": "store",
     "Document": "types",
     "ExtractiveReader": "generate",
+    "FixedChunker": "chunk",
     "Generation": "types",
     "Hit": "types",
     "HybridRetriever": "retrieve",
@@ -70,6 +72,7 @@ _HOMES = {
     "Rejection": "types",
     "Sentence": "types",
     "SentenceDiet": "diet",
+    "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
     "Turn": "types",
     "compress": "diet",
@@ -83,11 +86,13 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "BedrockClient",
     "Chunk",
     "Citation",
+    "CodeChunker",
     "Context",
     "ConverseGenerator",
     "Database",
     "Document",
     "ExtractiveReader",
+    "FixedChunker",
     "Generation",
     "Hit",
     "HybridRetriever",
@@ -102,6 +107,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Rejection",
     "Sentence",
     "SentenceDiet",
+    "StructureChunker",
     "TitanEmbedder",
     "Turn",
     "compress",

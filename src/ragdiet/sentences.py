@@ -1,14 +1,20 @@
 """Sentence spans of prose, Markdown and code, by rules: no model, no language setting, linear time.
 
-First the lines are grouped into units that no sentence crosses (paragraph, list item, heading, table
-row, line of code), then prose units are cut at their full stops. Where the rules doubt they join: a
-sentence too long costs tokens, a sentence cut in two loses its meaning.
+First the text is cut into blocks that no sentence crosses: paragraphs and list items, which are prose,
+and lines that stand for themselves (heading, table row, line of code). Prose is then cut at its full
+stops. Where the rules doubt they join: a sentence too long costs tokens, a sentence cut in two loses its
+meaning.
+
+Most lines and stops are plain. Expressions that begin with a set of characters, which `re` looks for
+fastest, go over whole texts and bring to Python only what needs a decision.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain, starmap
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,30 +23,62 @@ if TYPE_CHECKING:
 MAX_SENTENCE = 1_000
 """Characters. What runs longer without a stop (minified text, logs) is cut, at a space if there is one."""
 
-# Each quantifier is possessive and no match can begin inside a run that was tried before, so that a
-# line of 50 MB of any one character is scanned once.
+# Each quantifier is possessive or ends with its line, and no match can begin inside a run that was tried
+# before, so that a line of 50 MB of any one character is scanned once.
+_SOFT = ".!?…‼⁇⁈⁉"
+_HARD = "。｡！？．।॥؟۔።။។։"
+# A first mark, then as group "soft" or "hard" those that follow it at once.
 _STOP = re.compile(
-    r"""(?:
-        (?P<soft>(?<![.!?…‼⁇⁈⁉])[.!?…‼⁇⁈⁉]++)(?P<mark>["'”’»›)\]}*_`]|\[\d{1,3}\])*+(?=\s)
-        | (?P<hard>[。｡！？．।॥؟۔።။។։]++)["'”’»」』）】》〉〕)\]]*+
+    rf"""[{_SOFT}{_HARD}](?:
+        # a full stop that needs no second look: after a word that is no abbreviation, before a capital
+        (?P<plain>(?<=[a-z]{{5}}\.)(?<!approx\.)(?<!messrs\.)(?<![ivx]{{5}}\.)(?=\s++[A-Z]))
+        | (?P<soft>(?<=[{_SOFT}])(?<![{_SOFT}].)[{_SOFT}]*+)(?P<mark>["'”’»›)\]}}*_`]|\[\d{{1,3}}\])*+(?=\s)
+        | (?P<hard>(?<=[{_HARD}])[{_HARD}]*+)["'”’»」』）】》〉〕)\]]*+
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _OPENERS = "\"'“‘„«‹([{*_`¿¡"
 _NEXT = re.compile(r"""\s++(?P<open>["'“‘„«‹(\[{*_`¿¡]*+)(?P<word>\w{0,24})(?P<dot>\.?)""")
-_LINE = re.compile(
-    r"""[ \t>]*+(?:
-        (?P<fence>`{3,}+(?!.*`)|~{3,})
-        | (?P<heading>\#{1,6}(?=\s))
-        | (?P<item>(?:[-*+•◦▪‣–]|\(?(?:1|[A-Za-z]|[ivx]{1,5})\)|1\.)(?=[ \t]+\S))
-        | (?P<later_item>(?:\d{1,3}[.)]|\(\d{1,3}\)|(?:[a-z]|[ivx]{1,5})\.)(?=[ \t]+\S))
+_INK = re.compile(r"\S")
+
+_BREAK = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"  # what ends a line for str.splitlines
+_BLANK = rf"[^\S{_BREAK}]"
+_LINE_BEGINS = rf"[{_BREAK}](?!(?<=\r)\n)"
+_LINE_TEXT = re.compile(rf"\S(?:[^{_BREAK}]*[^\s])?")
+
+# Lines that are no part of a paragraph: blank, of marks alone, or of one of these kinds. What begins with
+# letters is none of them as a rule, which is seen first.
+_APART = rf"""(?P<line>)(?:(?![ \t>]*+[A-Za-z_]++(?![.)][ \t]))(?:
+    [ \t>]*+(?:
+        (?P<fence>`{{3,}}+(?![^`{_BREAK}]*+`)|~{{3,}})
+        | (?P<heading>\#{{1,6}}(?=\s))
+        | (?P<item>(?:[-*+•◦▪‣–]|\(?(?:1|[A-Za-z]|[ivx]{{1,5}})\)|1\.)(?=[ \t]+\S))
+        | (?P<later_item>(?:\d{{1,3}}[.)]|\(\d{{1,3}}\)|(?:[a-z]|[ivx]{{1,5}})\.)(?=[ \t]+\S))
         | (?P<row>\|)
-    )""",
-    re.VERBOSE,
+    )[^{_BREAK}]*+
+    | (?P<marks>[^\w{_BREAK}]*+)(?=[{_BREAK}]|\Z)
+))"""
+_CELLS = rf"(?=[^|\t{_BREAK}]*+[|\t])(?=[^{_BREAK}]*[ ]\|[ ]|{_BLANK}*+\S[^\t{_BREAK}]*+\t{_BLANK}*+[^\s])[^{_BREAK}]*+"
+_WITH_CELLS = f"{_APART[:-1]}|(?P<cells>{_CELLS}))"
+_HAS_CELLS = re.compile(_CELLS, re.VERBOSE)
+_FIRST_APART, _NEXT_APART, _FIRST_APART_OR_CELLS, _NEXT_APART_OR_CELLS = (
+    re.compile(begins + kinds, re.VERBOSE) for kinds in (_APART, _WITH_CELLS) for begins in ("", _LINE_BEGINS)
 )
-_WORD = re.compile(r"\w")
+_FENCE_ENDS = {
+    mark: re.compile(rf"[{_BREAK}]{_BLANK}*+(?P<fence>{mark}{{3,}}+){_BLANK}*+(?=[{_BREAK}]|\Z)") for mark in "`~"
+}
+# Of lines without the white space around them, each after a "\n"; takes the rest of the line. Each branch
+# begins with one character, so that `re` goes from one of these to the next.
 _CODE_LIKE = re.compile(
-    r"""[\w\]]\(|\s[-+*/|&:]?=\s|==|->|::|[{}();:\[=\\]\Z|[)\]}"'],\Z|\A["'<@$]|\A[\w .-]{1,30}:\s"""
+    r"""(?:
+        \n(?:["'<@$]|[\w .-]{1,30}+:[^\S\n])
+        | \((?:(?<=[\w\]]\()|(?=\n|\Z))
+        | =(?:(?=[=\n]|\Z)|(?<=[^\S\n]=)(?=[^\S\n])|(?<=[^\S\n][-+*/|&:]=)(?=[^\S\n]))
+        | -> | ::
+        | :(?=\n|\Z) | ;(?=\n|\Z) | \[(?=\n|\Z) | \\(?=\n|\Z) | \{(?=\n|\Z)
+        | \},?(?=\n|\Z) | \),?(?=\n|\Z) | \],(?=\n|\Z) | ",(?=\n|\Z) | ',(?=\n|\Z)
+    )[^\n]*+""",
+    re.VERBOSE,
 )
 _ENUMERATOR = re.compile(r"[ \t>(*_-]*(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})(?:\.\d{1,3})*\Z")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")
@@ -84,78 +122,114 @@ def split_sentences(text: str) -> tuple[Span, ...]:
     ['Dr. Lee left at 5 p.m. on Monday.', 'Who knew?']
     """
     spans: list[Span] = []
-    for start, end, prose in _units(text):
-        if prose:
-            for stop in _stops(text, start, end):
-                spans.extend(_pieces(text, start, stop))
-                start = stop
-        spans.extend(_pieces(text, start, end))
+    done = 0
+    for start, end in _prose(text):
+        spans += _lines(text, done, start)
+        spans += _sentences(text, start, end)
+        done = end
+    spans += _lines(text, done, len(text))
+    if min(starmap(sub, spans), default=0) < -MAX_SENTENCE:
+        return tuple(piece for start, end in spans for piece in _pieces(text, start, end))
     return tuple(spans)
 
 
-def _units(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Stretches no sentence crosses, as (start, end, whether it is prose). Blank lines lie between."""
-    lines: list[tuple[int, int]] = []  # the open paragraph or list item
+def _prose(text: str) -> Iterator[Span]:
+    """Paragraphs and list items that are prose. All lines between them stand for themselves."""
+    has_cells = " | " in text or "\t" in text
+    first, later = (_FIRST_APART_OR_CELLS, _NEXT_APART_OR_CELLS) if has_cells else (_FIRST_APART, _NEXT_APART)
+    begun = 0  # where the open paragraph or list item begins
     in_item = False
-    fence = ""
-    position = 0
-    for line in text.splitlines(keepends=True):
-        start, position = position, position + len(line)
-        stripped = line.strip()
-        if not stripped:
-            yield from _paragraph(text, lines)
-            lines, in_item = [], False
-            continue
-        match = _LINE.match(line)
-        kind = match.lastgroup if match else None
-        if fence:
-            yield start, position, False
-            if stripped.startswith(fence) and not stripped.strip(fence[0]):
-                fence = ""
-        elif kind == "item" or (kind == "later_item" and (in_item or not lines)):
+    opening = first.match(text)
+    for match in chain([opening] if opening else [], later.finditer(text)):
+        line = match.start("line")
+        if line < begun:
+            continue  # within a fence
+        kind = match.lastgroup
+        if kind == "later_item":
+            if in_item and (left := _item_end(text, begun, line)) < line:
+                yield from _paragraph(text, begun, left)
+                begun, in_item = left, False
             # As in Markdown, a wrapped line that happens to begin with "45." does not become an item.
-            yield from _paragraph(text, lines)
-            lines, in_item = [(start, position)], True
-        elif kind in ("fence", "heading", "row") or " | " in line or "\t" in stripped or not _WORD.search(line):
-            yield from _paragraph(text, lines)
-            lines, in_item = [], False
-            yield start, position, False
-            fence = match["fence"] if match and kind == "fence" else ""
+            if not in_item and _INK.search(text, begun, line):
+                if not _HAS_CELLS.match(text, line):
+                    continue
+                kind = "cells"
+        yield from _block(text, begun, line, in_item)
+        in_item = kind in ("item", "later_item")
+        if in_item:
+            begun = line
+        elif kind == "fence":
+            begun = _fence_end(text, match.end(), match["fence"])
         else:
-            # A wrapped item goes on indented, or at the margin after a line too long for a whole item.
-            previous = lines[-1][1] - lines[-1][0] if lines else 0
-            if in_item and not (line[0].isspace() or line[0].islower() or previous > 50):
-                yield from _paragraph(text, lines)
-                lines, in_item = [], False
-            lines.append((start, position))
-    yield from _paragraph(text, lines)
+            begun = match.end()
+    yield from _block(text, begun, len(text), in_item)
 
 
-def _paragraph(text: str, lines: list[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
-    """Consecutive lines as one prose unit, or line by line where most of them look like code or fields."""
-    if not lines:
-        return
-    if len(lines) > 1 and 2 * sum(bool(_CODE_LIKE.search(text[a:b].strip())) for a, b in lines) > len(lines):
-        yield from ((start, end, False) for start, end in lines)
-    else:
-        yield lines[0][0], lines[-1][1], True
+def _block(text: str, start: int, end: int, in_item: bool) -> Iterator[Span]:
+    """Plain lines that follow each other: a paragraph, or a list item and the paragraph right after it."""
+    if in_item:
+        left = _item_end(text, start, end)
+        yield from _paragraph(text, start, left)
+        start = left
+    if start < end:
+        yield from _paragraph(text, start, end)
 
 
-def _stops(text: str, start: int, end: int) -> Iterator[int]:
-    """Where the sentences of a prose unit end, its own end left out."""
+def _item_end(text: str, start: int, end: int) -> int:
+    """A wrapped item goes on indented, or at the margin after a line too long for a whole item."""
+    position, previous = start, ""
+    for line in text[start:end].splitlines(keepends=True):
+        if previous and not (line[0].isspace() or line[0].islower() or len(previous) > 50):
+            return position
+        position += len(line)
+        previous = line
+    return end
+
+
+def _paragraph(text: str, start: int, end: int) -> Iterator[Span]:
+    """The lines without white space around them, unless most look like code or fields."""
+    block = text[start:end].rstrip()
+    end = start + len(block)
+    block = block.lstrip()
+    start = end - len(block)
+    lines = block.splitlines()
+    if len(lines) > 1:
+        bare = "\n".join(["", *map(str.strip, lines)])
+        if 2 * len(_CODE_LIKE.findall(bare)) > len(lines):
+            return
+    if lines:
+        yield start, end
+
+
+def _fence_end(text: str, start: int, fence: str) -> int:
+    for match in _FENCE_ENDS[fence[0]].finditer(text, start):
+        if len(match["fence"]) >= len(fence):
+            return match.end()
+    return len(text)
+
+
+def _lines(text: str, start: int, end: int) -> list[Span]:
+    return [match.span() for match in _LINE_TEXT.finditer(text, start, end)]
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
+    """A block of prose cut at its stops."""
     has_capitals = not text[start:end].islower()
-    sentence = start
-    for match in _STOP.finditer(text, start, end):
-        stop = match.end()
-        if match["hard"]:
-            follower = text[stop : stop + 1]
+    for stop in _STOP.finditer(text, start, end):
+        cut = stop.end()
+        if cut == end:
+            break
+        if stop.lastgroup == "hard":
             # "３．５" is a number, and a quotation followed by と belongs to the clause that reports it.
-            is_end = not (match["hard"] == "．" and follower.isalnum()) and follower != "と"
+            is_end = not (text[stop.start()] == "．" and not stop["hard"] and text[cut].isalnum()) and text[cut] != "と"
         else:
-            is_end = _ends_sentence(text, sentence, match, end, has_capitals)
+            is_end = stop.lastgroup == "plain" or _ends_sentence(text, start, stop, end, has_capitals)
         if is_end:
-            yield stop
-            sentence = stop
+            yield start, cut
+            start = cut
+            while text[start].isspace():
+                start += 1
+    yield start, end
 
 
 def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, has_capitals: bool) -> bool:
@@ -167,7 +241,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, has_cap
         return False  # a spaced ellipsis
     if stop.start() > start and text[stop.start() - 1].isspace():
         return True
-    if stop["soft"] != ".":
+    if stop["soft"] or text[stop.start()] != ".":
         return not (word[:1].islower() and has_capitals)
 
     before = text[max(start, stop.start() - 24) : stop.start()].rsplit(None, 1)
@@ -188,7 +262,7 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, has_cap
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[Span]:
-    """The stretch without surrounding white space, in pieces of at most ``MAX_SENTENCE``."""
+    """The sentence in pieces of at most ``MAX_SENTENCE``, without white space around them."""
     while start < end:
         piece = text[start : min(end, start + MAX_SENTENCE)]
         cut = start + len(piece)

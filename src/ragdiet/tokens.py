@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from ragdiet.errors import VocabularyUnavailable
+from ragdiet.errors import MissingExtra, VocabularyUnavailable
 
 if TYPE_CHECKING:
     import tiktoken
 
+LONGEST_RUN = 512
+"""Characters of a run with no white space in it, or of nothing else, that are counted as one."""
+
 # BPE merges take quadratic time within one run of letters, digits, marks or spaces: a 50 MB line
 # without a blank would never end. Runs are cut here first; no word of a language is as long.
-_LONG_RUN = re.compile(r"\S{1,512}|\s{1,512}")
-_NEEDS_CUT = re.compile(r"\S{513}|\s{513}")
+_LONG_RUN = re.compile(rf"\S{{1,{LONGEST_RUN}}}|\s{{1,{LONGEST_RUN}}}")
+_TOO_LONG_RUN = re.compile(rf"\S{{{LONGEST_RUN + 1}}}|\s{{{LONGEST_RUN + 1}}}")
+_SHORT_RUNS = re.compile(rf"(?:\S{{1,{LONGEST_RUN}}}+(?!\S)|\s{{1,{LONGEST_RUN}}}+(?!\s))*+")
+# A batch of toktok's costs as much to begin as 100 texts cost to cut, which counts them too.
+_SMALLEST_BATCH = 100
+_NO_LIMIT = 1 << 40
 
 
 class Cl100kCounter:
@@ -25,6 +34,7 @@ class Cl100kCounter:
     """
 
     name = "cl100k"
+    adds_up_at_spaces = True
 
     @cached_property
     def _encoding(self) -> tiktoken.Encoding:
@@ -45,28 +55,76 @@ class Cl100kCounter:
 
     def count_batch(self, texts: Sequence[str]) -> list[int]:
         # tiktoken's own batch makes a future for each text, which costs more than counting a sentence.
-        return [self.count(text) for text in texts]
+        encode = self._encoding.encode_ordinary
+        return [len(encode(text)) if len(text) <= LONGEST_RUN else self.count(text) for text in texts]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of ``text``; special tokens are read as plain text."""
-        if not _NEEDS_CUT.search(text):
-            return self._encoding.encode_ordinary(text)
-        tokens: list[int] = []
-        start = 0
-        for match in _NEEDS_CUT.finditer(text):
-            if match.start() < start:
-                continue
-            tokens += self._encoding.encode_ordinary(text[start : match.start()])
-            start = match.start()
-            for piece in _LONG_RUN.finditer(text, start):
-                if piece.end() - piece.start() < 512:
-                    break
-                tokens += self._encoding.encode_ordinary(piece.group())
-                start = piece.end()
-        return tokens + self._encoding.encode_ordinary(text[start:])
+        return [token for part in _without_long_runs(text) for token in self._encoding.encode_ordinary(part)]
+
+
+class FastCl100kCounter:
+    """The counts of `Cl100kCounter`, to the token, in about a tenth of the time: needs the extra ``fast``."""
+
+    name = Cl100kCounter.name
+    adds_up_at_spaces = True
+
+    def __init__(self) -> None:
+        if find_spec("toktok") is None:
+            raise MissingExtra("toktok-rs", "fast", "counting tokens fast")
+
+    def count(self, text: str) -> int:
+        return self.count_batch([text])[0]
+
+    def count_batch(self, texts: Sequence[str]) -> list[int]:
+        if not any(len(text) > LONGEST_RUN and not _SHORT_RUNS.fullmatch(text) for text in texts):
+            return _toktok_counts(texts)
+        parts = [_without_long_runs(text) for text in texts]
+        counts = iter(_toktok_counts([part for own in parts for part in own]))
+        return [sum(islice(counts, len(own))) for own in parts]
+
+
+def adds_up_at_spaces(counter: object) -> bool:
+    """Whether the counts of two texts are that of both in one wherever white space begins or a line ends.
+
+    So for a counter that has an attribute of this name that is true. The first text must end with what is
+    no white space and the second begin with white space that is no line break, or the first with a line
+    break and the second with none; and runs of white space must not be longer than `LONGEST_RUN`.
+    """
+    return bool(getattr(counter, "adds_up_at_spaces", False))
 
 
 @lru_cache(maxsize=1)
-def default_counter() -> Cl100kCounter:
-    """The counter used where none is given."""
-    return Cl100kCounter()
+def default_counter() -> Cl100kCounter | FastCl100kCounter:
+    """The counter used where none is given: the fast one where it is installed, which counts the same."""
+    return Cl100kCounter() if find_spec("toktok") is None else FastCl100kCounter()
+
+
+def _without_long_runs(text: str) -> Sequence[str]:
+    """The text in parts to be counted one by one: mostly itself, else cut at its runs that are too long."""
+    if _SHORT_RUNS.fullmatch(text):
+        return (text,)
+    parts: list[str] = []
+    start = 0
+    for match in _TOO_LONG_RUN.finditer(text):
+        if match.start() < start:
+            continue
+        parts.append(text[start : match.start()])
+        start = match.start()
+        for piece in _LONG_RUN.finditer(text, start):
+            if piece.end() - piece.start() < LONGEST_RUN:
+                break
+            parts.append(piece.group())
+            start = piece.end()
+    return (*parts, text[start:])
+
+
+def _toktok_counts(texts: Sequence[str]) -> list[int]:
+    import toktok  # type: ignore[import-untyped]  # it ships no type information
+
+    try:
+        if len(texts) < _SMALLEST_BATCH:
+            return [toktok.truncate(text, _NO_LIMIT, "cl100k_base")[1] for text in texts]
+        return list(toktok.batch_count(texts, "cl100k_base", threads=1))
+    except UnicodeEncodeError:  # lone surrogates: replaced as tiktoken does
+        return _toktok_counts([text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts])

@@ -1,3 +1,6 @@
+from ragdiet.chunk.code import CodeChunker
+from ragdiet.chunk.fixed import FixedChunker
 from ragdiet.chunk.recursive import RecursiveChunker
+from ragdiet.chunk.structure import StructureChunker
 
-__all__ = ["RecursiveChunker"]
+__all__ = ["CodeChunker", "FixedChunker", "RecursiveChunker", "StructureChunker"]
