@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiet.analysis import analyzer
-from ragdiet.types import Embedding, EmbedKind, Space
+from ragdiet.types import Embedding, EmbedKind, Space, Span
 
 
 @cache
@@ -48,3 +48,15 @@ class SpoiltEmbedder(WordEmbedder):
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
         embedding = super().embed(texts, kind=kind)
         return Embedding(vectors=self._spoil(embedding.vectors), tokens=embedding.tokens)
+
+
+class SentenceWordEmbedder(WordEmbedder):
+    """Gives sentence vectors as well."""
+
+    def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding:
+        whole = self.embed(texts, kind="document")
+        sentences = tuple(
+            np.stack([self._vector(text[start:end]) for start, end in own]) if own else np.zeros((0, 64), np.float32)
+            for text, own in zip(texts, spans, strict=True)
+        )
+        return Embedding(vectors=whole.vectors, tokens=whole.tokens, sentence_vectors=sentences)

@@ -7,12 +7,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ragdiet.account.ledger import Ledger, metered
-from ragdiet.protocols import Priced, SentenceEmbedder
+from ragdiet.protocols import Priced, PricedEmbedder, SentenceEmbedder
 from ragdiet.types import Quote, Usage
 
 if TYPE_CHECKING:
     from ragdiet.protocols import Embedder, Generator
     from ragdiet.types import Embedding, EmbedKind, Generation, Prompt, Span
+
+
+_FREE = Quote(least=Decimal(0), expected=Decimal(0), most=Decimal(0))
 
 
 @runtime_checkable
@@ -29,6 +32,10 @@ class MeteredEmbedder:
         self.space = embedder.space
         self.ledger = ledger
         self._embedder = embedder
+
+    def quote_texts(self, texts: Sequence[str]) -> Quote:
+        """What embedding these would cost, USD; nothing, unless the embedder says otherwise."""
+        return self._embedder.quote_texts(texts) if isinstance(self._embedder, PricedEmbedder) else _FREE
 
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
         with metered(self.ledger, stage="embed", model=self.space.model) as call:
@@ -68,7 +75,7 @@ class MeteredGenerator:
     def quote(self, prompt: Prompt) -> Quote:
         if isinstance(self._generator, Priced):
             return self._generator.quote(prompt)
-        return Quote(least=Decimal(0), expected=Decimal(0), most=Decimal(0))
+        return _FREE
 
 
 def accounted_embedder(embedder: Embedder, ledger: Ledger) -> Embedder:

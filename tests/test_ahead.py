@@ -1,0 +1,98 @@
+"""Stages side by side: order, bounds, errors, and that nothing is left running."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ragdiet.ingest.ahead import Ahead
+from ragdiet.observe import Trace, current, tracing
+
+
+def running() -> int:
+    return sum(thread.name == "ragdiet-ingest" for thread in threading.enumerate())
+
+
+def test_results_come_in_their_order() -> None:
+    assert list(Ahead(range(100), 3)) == list(range(100))
+    assert running() == 0
+
+
+def test_no_more_than_depth_results_ahead() -> None:
+    made = []
+
+    def source() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    stage = Ahead(source(), 2)
+    time.sleep(0.3)
+    assert len(made) == 3  # two wait, and one is in hand
+    next(stage)
+    time.sleep(0.3)
+    assert len(made) == 4
+    stage.close()
+    assert running() == 0
+
+
+def test_an_error_comes_where_its_result_would_have_come() -> None:
+    def source() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    stage = Ahead(source(), 5)
+    assert next(stage) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stage)
+    with pytest.raises(StopIteration):
+        next(stage)
+    stage.close()
+
+
+def test_close_stops_stages_behind_stages_and_closes_generators() -> None:
+    closed = []
+
+    def source() -> Iterator[int]:
+        try:
+            yield from iter(int, 1)
+        finally:
+            closed.append(True)
+
+    def doubled(numbers: Ahead[int]) -> Iterator[int]:
+        for number in numbers:
+            yield 2 * number
+
+    first = Ahead(source(), 1)
+    second = Ahead(doubled(first), 1)
+    next(second)
+    first.close()
+    second.close()
+    assert closed == [True]
+    assert running() == 0
+
+
+def test_ready_does_not_wait() -> None:
+    gate = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield 1
+        gate.wait()
+        yield 2
+
+    stage = Ahead(source(), 5)
+    assert next(stage) == 1
+    assert stage.ready() is None
+    gate.set()
+    assert next(stage) == 2
+    assert list(stage) == []
+    assert stage.ready() is None
+
+
+def test_the_thread_has_the_trace_of_its_maker() -> None:
+    with tracing(Trace(prompt_id="mine", tenant="t", tags={})):
+        stage = Ahead((current().prompt_id for _ in range(2)), 1)
+        assert list(stage) == ["mine", "mine"]
