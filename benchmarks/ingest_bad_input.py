@@ -28,7 +28,7 @@ from ragdiet import RAG, Document, RagdietError
 from ragdiet.types import Embedding, EmbedKind
 
 _PDF = Path("pdf", "py-pdf-sample-files")
-_MOVING = 200
+_MOVING = 60
 _SPOILT = "spoilt"
 _GOOD_DOCUMENTS = 300
 
@@ -114,7 +114,7 @@ def _moving_files(settings: Settings) -> list[Row]:
         for name in (name for group in names.values() for name in group):
             file = folder / name
             file.parent.mkdir(exist_ok=True)
-            file.write_text(f"Text of {name}. " * 2_000)
+            file.write_text(f"Text of {name}. " * 500)
         with _moved(folder, names["changing"], names["vanishing"]):
             report = rag.ingest(folder)
         stored = _documents(dsn)
@@ -151,7 +151,7 @@ def _moved(folder: Path, changing: Sequence[str], vanishing: Sequence[str]) -> I
                     file.write("More. ")
             if gone:
                 (folder / gone.pop()).unlink()
-            time.sleep(0.0005)
+            time.sleep(0.002)  # let the reader have its turn
 
     thread = threading.Thread(target=move)
     thread.start()

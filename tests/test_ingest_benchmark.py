@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -114,10 +116,14 @@ def test_shuffled_texts_are_of_their_size_and_unlike(tmp_path: Path) -> None:
     assert sorted(texts) == sorted(file.read_text() for file in again.rglob("*.txt"))
 
 
-def test_prepared_chunks_are_slices_and_never_repeat() -> None:
-    documents, chunks = corpus_text.chunked(dataset("squad_v2").parent, 300)
+def test_prepared_chunks_are_slices_and_never_repeat(tmp_path: Path) -> None:
+    rows = [{"id": str(number), "title": "", "text": f"This is text {number // 2}."} for number in range(20)]
+    (tmp_path / "squad_v2").mkdir()
+    with gzip.open(tmp_path / "squad_v2" / "corpus.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    documents, chunks = corpus_text.chunked(tmp_path, 10)
     texts = [chunk.text for own in chunks.values() for chunk in own]
-    assert len(set(texts)) == len(texts) == 300
+    assert texts == [f"This is text {number}." for number in range(10)]
     by_id = {document.id: document.text for document in documents}
     assert all(by_id[id][chunk.start : chunk.end] == chunk.text for id, own in chunks.items() for chunk in own)
 
