@@ -85,7 +85,7 @@ def phrases(data: Path, seed: int) -> list[str]:
     """Runs of eight words at random places of real text, with the words' real frequencies."""
     words: list[str] = []
     for document in documents(data):
-        words += _WORD.findall(document.text)
+        words += filter(str.isprintable, _WORD.findall(document.text))
         if len(words) > 1_000_000:
             break
     starts = np.random.default_rng(seed).integers(0, len(words) - _PHRASE_WORDS, _PHRASES)
