@@ -10,7 +10,7 @@ import pytest
 from benchmarks.metrics import ndcg, recall, reciprocal_rank
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = ("confidence", "diet", "gates", "quality")
+PROGRAMS = ("confidence", "diet", "gates", "ingest", "quality")
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

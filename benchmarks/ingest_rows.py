@@ -1,0 +1,275 @@
+"""Rows into the store, over raw binary COPY of the same rows, and beside other libraries.
+
+Raw COPY sends prebuilt bytes of the documents' and chunks' rows into ragdiet's own tables, foreign keys and
+indexes included, in one transaction. ragdiet starts from chunks and vectors at hand. Three depths: rows
+only; with BM25, from the chunk's text to its terms, weights and the corpus's word statistics; and with
+everything, through ``RAG.ingest``, vectors, HNSW and GIN included, which is what the peers are asked for.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg.sql import SQL, Identifier
+
+from benchmarks import corpus_text
+from benchmarks.cheap_embedder import DigestEmbedder
+from benchmarks.ingest_settings import Row, Settings
+from benchmarks.peers import rows as peer_rows
+from benchmarks.peers import runner
+from benchmarks.timing import in_turn, rate
+from ragdiet import RAG
+from ragdiet.analysis import analyzer
+from ragdiet.embed import text_hash
+from ragdiet.store import (
+    Database,
+    DocumentChange,
+    DocumentStore,
+    Indexes,
+    NewChunk,
+    ensure_corpus,
+    refreeze_average_length,
+)
+from ragdiet.types import Chunk, Document, Embedding, EmbedKind, Space
+
+DIMENSIONS = 384
+GOALS = {"rows only": 0.75, "with BM25": 0.25}
+GOAL_OVER_PEERS = 3.0
+EVERYTHING = "with all indexes"
+RAW = "raw COPY"
+RAW_ALL = "raw COPY, all tables"
+RAW_BUILT_AFTER = "raw COPY, all tables, HNSW and GIN after it"
+HNSW_ALONE = "HNSW build alone"
+
+_BLOCK = 1 << 16  # bytes handed to COPY at once
+_DOCUMENTS = 1_024  # of each transaction
+_TABLES = ("corpus", "document", "chunk")
+
+
+class PreparedChunker:
+    """Hands over chunks that were cut beforehand."""
+
+    version = "prepared-v1"
+
+    def __init__(self, chunks: Mapping[str, tuple[Chunk, ...]]) -> None:
+        self._chunks = chunks
+
+    def chunk(self, document: Document) -> tuple[Chunk, ...]:
+        return self._chunks[document.id]
+
+
+class PreparedEmbedder:
+    """Looks up vectors that were made beforehand."""
+
+    space = Space(name=f"prepared_{DIMENSIONS}", model="benchmark:prepared", dimensions=DIMENSIONS)
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.vectors = DigestEmbedder(DIMENSIONS).embed(texts, kind="document").vectors
+        self._places = {text: place for place, text in enumerate(texts)}
+
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
+        return Embedding(vectors=self.vectors[[self._places[text] for text in texts]], tokens=0)
+
+
+def measure(settings: Settings) -> Row:
+    documents, chunks = corpus_text.chunked(settings.data, settings.chunks)
+    every = [chunk for document in documents for chunk in chunks[document.id]]
+    embedder = PreparedEmbedder([chunk.indexed_text for chunk in every])
+    print(f"  {len(every):,} chunks of {len(documents):,} documents", flush=True)
+
+    ingest = partial(through_rag, documents, PreparedChunker(chunks), embedder)
+    with settings.databases.fresh(embedder.space) as dsn:
+        ingest(dsn)
+        stored, vectors = stored_rows(dsn, embedder.space)
+        prebuilt = {table: exported(dsn, table) for table in (*_TABLES, *_more_tables(embedder.space))}
+    contestants: dict[str, Callable[[str], float]] = {
+        RAW: partial(raw_copy, {table: prebuilt[table] for table in _TABLES}),
+        "rows only": partial(through_store, documents, chunks, with_terms=False),
+        "with BM25": partial(through_store, documents, chunks, with_terms=True),
+        EVERYTHING: ingest,
+        RAW_ALL: partial(raw_copy, prebuilt),
+        RAW_BUILT_AFTER: partial(raw_copy, prebuilt, indexes_after=True),
+        HNSW_ALONE: partial(hnsw_build, prebuilt),
+    }
+    checked = {
+        name: partial(_in_fresh_database, settings, run, embedder.space, len(stored))
+        for name, run in contestants.items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        peer_rows.save_rows(Path(folder), stored, vectors)
+        for module in runner.MODULES if settings.peers else ():
+            checked[module] = partial(_peer, settings, module, Path(folder), len(stored))
+        seconds = in_turn(checked, settings.rounds)
+    return {
+        "chunks": len(stored),
+        "documents": len(documents),
+        "characters": sum(len(row.text) for row in stored),
+        "vectors": f"{DIMENSIONS} dimensions, a digest of the text: directions as good as random",
+        "peers": runner.versions(settings.peers) if settings.peers else "left out",
+        "rows": table_of(seconds, len(stored)),
+    }
+
+
+def table_of(seconds: Mapping[str, list[float]], chunks: int) -> list[Row]:
+    """A row for each contestant: rate, share of raw COPY's, and how many times the peer is outrun."""
+    raw, everything = rate(chunks, seconds[RAW]), rate(chunks, seconds[EVERYTHING])
+    rows: list[Row] = []
+    for name, own in seconds.items():
+        row: Row = {
+            "contestant": name,
+            "seconds": [round(one, 3) for one in own],
+            "median_seconds": round(median(own), 3),
+            "chunks_per_second": round(rate(chunks, own)),
+            "over_raw_copy": round(rate(chunks, own) / raw, 4),
+        }
+        if name in GOALS:
+            row |= {"goal": f">= {GOALS[name]} of raw COPY", "met": rate(chunks, own) / raw >= GOALS[name]}
+        if name in runner.MODULES:
+            times = everything / rate(chunks, own)
+            row |= {"ragdiet_times_peer": round(times, 1), "goal": f">= {GOAL_OVER_PEERS:.0f} times"}
+            row["met"] = times >= GOAL_OVER_PEERS
+        rows.append(row)
+    return rows
+
+
+def through_rag(documents: Sequence[Document], chunker: PreparedChunker, embedder: PreparedEmbedder, dsn: str) -> float:
+    """Seconds of an ingest by the public door."""
+    with RAG.connect(dsn, embedder=embedder, chunker=chunker) as rag:
+        began = time.perf_counter()
+        rag.ingest(documents)
+        return time.perf_counter() - began
+
+
+def through_store(
+    documents: Sequence[Document], chunks: Mapping[str, tuple[Chunk, ...]], dsn: str, *, with_terms: bool
+) -> float:
+    """Seconds of the store's own writes, without vectors. Without terms a chunk's row in ``lexical`` is empty."""
+    words = analyzer()
+    with _database(dsn) as database, Indexes(database, PreparedEmbedder.space) as indexes:
+        store = DocumentStore(database, PreparedEmbedder.space)
+        began = time.perf_counter()
+        corpus = ensure_corpus(database, tenant="", collection="default")
+        indexes.expect(sum(map(len, chunks.values())))
+        for batch in peer_rows.blocks(len(documents), _DOCUMENTS):
+            changes = [
+                DocumentChange(
+                    external_id=document.id,
+                    uri=document.uri,
+                    title=document.title,
+                    content_hash=text_hash(document.text),
+                    pipeline="benchmark",
+                    meta={},
+                    new=[
+                        NewChunk(
+                            chunk=chunk,
+                            hash=text_hash(chunk.indexed_text),
+                            terms=np.array(words.numbers(chunk.indexed_text) if with_terms else [], np.int32),
+                        )
+                        for chunk in chunks[document.id]
+                    ],
+                )
+                for document in documents[batch]
+            ]
+            store.write(corpus.id, changes)
+        if with_terms:
+            refreeze_average_length(database, corpus.id)
+            indexes.build()
+        return time.perf_counter() - began
+
+
+def raw_copy(prebuilt: Mapping[str, Sequence[bytes]], dsn: str, *, indexes_after: bool = False) -> float:
+    """Seconds in which prebuilt binary rows reach their tables, in one transaction.
+
+    ``indexes_after`` builds the HNSW and GIN indexes when the rows are there: what no loader can go below.
+    """
+    with psycopg.connect(dsn) as connection:
+        indexes = _large_indexes(connection) if indexes_after else {}
+        began = time.perf_counter()
+        for name in indexes:
+            connection.execute(SQL("DROP INDEX {}").format(Identifier("ragdiet", name)))
+        for table, parts in prebuilt.items():
+            statement = SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(Identifier("ragdiet", table))
+            with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                for part in parts:
+                    copy.write(part)
+        for definition in indexes.values():
+            connection.execute(definition.encode())
+        connection.commit()
+        return time.perf_counter() - began
+
+
+def hnsw_build(prebuilt: Mapping[str, Sequence[bytes]], dsn: str) -> float:
+    """Seconds of building the HNSW index over rows that are there: part of every loader's time, ragdiet's
+    and the peers', that no way of sending rows can save."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        name, definition = next(one for one in _large_indexes(connection).items() if "USING hnsw" in one[1])
+        connection.execute(SQL("DROP INDEX {}").format(Identifier("ragdiet", name)))
+        raw_copy(prebuilt, dsn)
+        began = time.perf_counter()
+        connection.execute(definition.encode())
+        return time.perf_counter() - began
+
+
+def exported(dsn: str, table: str) -> list[bytes]:
+    """The table as binary COPY gives it, in parts."""
+    statement = SQL("COPY {} TO STDOUT (FORMAT BINARY)").format(Identifier("ragdiet", table))
+    with psycopg.connect(dsn) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        whole = b"".join(map(bytes, copy))
+    return [whole[at : at + _BLOCK] for at in range(0, len(whole), _BLOCK)]
+
+
+def stored_rows(dsn: str, space: Space) -> tuple[list[peer_rows.Row], NDArray[np.float32]]:
+    """What ragdiet stored of each chunk, for the peers: its document, its place, its text and its vector."""
+    query = SQL(
+        "SELECT d.external_id, c.ordinal, c.text, v.embedding::vector::real[] FROM ragdiet.chunk c "
+        "JOIN ragdiet.document d ON d.id = c.document_id JOIN {} v ON v.chunk_id = c.id ORDER BY c.id"
+    ).format(Identifier("ragdiet", f"vector_{space.name}"))
+    with psycopg.connect(dsn) as connection, connection.cursor(binary=True) as cursor:
+        found = cursor.execute(query).fetchall()
+    return [peer_rows.Row(*row[:3]) for row in found], np.array([row[3] for row in found], np.float32)
+
+
+def _large_indexes(connection: psycopg.Connection) -> dict[str, str]:
+    """Definitions of the HNSW and GIN indexes, by name."""
+    return dict(
+        connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'ragdiet' AND indexdef ~ 'USING (hnsw|gin)'"
+        ).fetchall()
+    )
+
+
+def _more_tables(space: Space) -> tuple[str, ...]:
+    return "lexical", "term", f"vector_{space.name}"
+
+
+def _in_fresh_database(settings: Settings, run: Callable[[str], float], space: Space, expected: int) -> float:
+    with settings.databases.fresh(space) as dsn:
+        seconds = run(dsn)
+        with psycopg.connect(dsn) as connection:
+            row = connection.execute("SELECT count(*) FROM ragdiet.chunk").fetchone()
+        assert row == (expected,), f"{row} rows instead of {expected}"
+        return seconds
+
+
+def _peer(settings: Settings, module: str, folder: Path, expected: int) -> float:
+    assert settings.peers
+    with settings.databases.fresh() as dsn:
+        return runner.load_with(settings.peers, module, dsn, folder, expected)
+
+
+@contextmanager
+def _database(dsn: str) -> Iterator[Database]:
+    database = Database(dsn)
+    try:
+        yield database
+    finally:
+        database.close()
