@@ -58,13 +58,20 @@ def _cut_again(
     text: str, counted: Sequence[tuple[Span, int]], size: int, counter: TokenCounter
 ) -> list[tuple[Span, int]]:
     """What `cut` goes by are close estimates: the few slices that prove too long are cut until they fit."""
-    parts = iter(fit(text, [span for span, tokens in counted if tokens > size], size, counter))
+    cut_again = iter(fit(text, [span for span, tokens in counted if tokens > size], size, counter))
     fitting: list[tuple[Span, int]] = []
+    last_start = last_end = -1
     for span, tokens in counted:
-        for part in next(parts) if tokens > size else [(span, tokens)]:
-            # A part may hold nothing but what overlaps the chunk before.
-            if not fitting or part[0][1] > fitting[-1][0][1]:
+        for part in next(cut_again) if tokens > size else [(span, tokens)]:
+            start, end = part[0]
+            if end <= last_end:
+                continue  # it holds nothing but what overlaps
+            if start <= last_start:  # the overlap would go back beyond the part before
+                start = end - len(text[last_end:end].lstrip())
+                fitting += fit(text, [(start, end)], size, counter)[0]
+            else:
                 fitting.append(part)
+            last_start, last_end = fitting[-1][0]
     return fitting
 
 

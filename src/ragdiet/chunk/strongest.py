@@ -43,17 +43,19 @@ def strongest_cuts(
     stop = len(atoms.spans) if end is None else end
     headings = [*sorted(sections), stop]
     worth = [_WORTH[border] * size for border in Border]
-    begin = start
+    begin, before = start, -1
     score = [
         tokens + worth[border]
         for tokens, border in zip(atoms.total[begin : stop + 1], borders[begin : stop + 1], strict=True)
     ]
     while start < stop:
         first = _overlapped(atoms, borders, start, size, overlap)
+        if first <= before:
+            first = start  # it would repeat all of the chunk before
         earliest, latest = _range(atoms, size, first, start, headings, sections)
         end = begin + max(range(latest - begin, earliest - begin - 1, -1), key=score.__getitem__)
         yield first, end
-        start = end
+        before, start = first, end
 
 
 def _overlapped(atoms: Atoms, borders: Sequence[Border], start: int, size: int, overlap: int) -> int:
