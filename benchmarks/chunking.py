@@ -41,12 +41,25 @@ SET = "chunking_evaluation"
 TOP = 5
 HITS = 20
 BUDGETS = (500, 1_000)
-# All five corpora of the report with MiniLM, chosen out of its table: most recall, and most IoU.
-PUBLISHED = (
-    {"chunker": "published: TokenText 250/125", "search": "dense", "recall": 82.4, "precision": 3.6, "omega": 11.4}
-    | {"iou": 3.5},
-    {"chunker": "published: Cluster 200/0", "search": "dense", "recall": 75.2, "precision": 7.2, "omega": 33.6}
-    | {"iou": 7.2},
+SEARCHES = ("keyword", "dense", "hybrid", "trimmed")
+# The report's best recall and best IoU with MiniLM, over its five corpora: three of them are measured here.
+PUBLISHED: tuple[dict[str, Any], ...] = (
+    {
+        "chunker": "published: TokenText 250/125",
+        "search": "dense",
+        "recall": 82.4,
+        "precision": 3.6,
+        "omega": 11.4,
+        "iou": 3.5,
+    },
+    {
+        "chunker": "published: Cluster 200/0",
+        "search": "dense",
+        "recall": 75.2,
+        "precision": 7.2,
+        "omega": 33.6,
+        "iou": 7.2,
+    },
 )
 
 
@@ -125,9 +138,6 @@ def opened(chunker: Chunker, database: str, scratch: str) -> RAG:
     rag = RAG.connect(database, chunker=chunker)
     rag.migrate()
     return rag
-
-
-SEARCHES = ("keyword", "dense", "hybrid", "trimmed")
 
 
 def searched(rag: RAG, collection: str, name: str) -> Search:

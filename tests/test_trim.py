@@ -96,6 +96,13 @@ def test_a_run_does_not_reach_across_what_an_earlier_one_holds() -> None:
     assert texts[2] in (three[0].strip(), three[2].strip())
 
 
+def test_hits_without_offsets_do_not_overlap() -> None:
+    cooks, maids = (
+        hit(f"The notice period of {who} is long.", number=n) for n, who in enumerate(("cooks", "maids"), 1)
+    )
+    assert len(trim(QUESTION, [replace(cooks, end=0), replace(maids, end=0)])) == 2
+
+
 def test_without_any_score_the_hits_are_kept_whole() -> None:
     (run,) = trim("Xyzzy?", [hit(HANDBOOK)])
     assert run.text == HANDBOOK

@@ -65,8 +65,8 @@ def trim(
     ``hits`` are best first: a sentence that an earlier run of the same document holds is not kept
     again, so overlapping chunks are paid for once. ``question_vector``, float32, (dimensions,), makes
     the hits' sentence vectors count; without it words decide, and the hits' own scores. ``threshold``
-    in [0, 1) is the share of the best score from which on a sentence is worth its length: 0 keeps all,
-    more keeps less. Where no sentence has a score, nothing is known and the hits are kept whole.
+    in [0, 1) is the share of the best score from which on a sentence is worth its length: more keeps less.
+    Where no sentence has a score, nothing is known and the hits are kept whole.
 
     Raises InvalidQuestion for a blank question, InvalidArgument for a threshold out of range and for NaN
     in vectors, DimensionMismatch for vectors of another length than the question's.
@@ -88,10 +88,11 @@ def trim(
     kept: dict[str | int, list[Span]] = {}
     runs: list[Run] = []
     borders = np.flatnonzero(np.diff(owner)) + 1
-    for hit, part, own, own_scores in zip(
-        hits, parts, np.split(worth, borders), np.split(scores, borders), strict=True
-    ):
-        earlier = kept.setdefault(part.document, [])
+    split = zip(hits, parts, np.split(worth, borders), np.split(scores, borders), strict=True)
+    for number, (hit, part, own, own_scores) in enumerate(split):
+        # A hit made by hand may have no offsets: nothing is known to overlap with it.
+        is_placed = hit.end - hit.start == len(hit.text)
+        earlier = kept.setdefault(part.document if is_placed else number, [])
         first, end = _worthiest(_barred(own, part, earlier))
         if first < end:
             start, stop = part.spans[first][0], part.spans[end - 1][1]
@@ -110,10 +111,11 @@ def _with_neighbours(scores: NDArray[np.float64], owner: NDArray[np.intp]) -> ND
 
 def _barred(worth: NDArray[np.float64], part: Part, earlier: Sequence[Span]) -> NDArray[np.float64]:
     """The worth of a part's sentences, with those that earlier runs hold so low that no run crosses one."""
-    held = [
-        any(first <= part.offset + start and part.offset + end <= last for first, last in earlier)
-        for start, end in part.spans
-    ]
+    if not earlier:
+        return worth
+    spans = np.array(part.spans) + part.offset
+    first, last = np.array(earlier).T
+    held = ((first <= spans[:, :1]) & (spans[:, 1:] <= last)).any(axis=1)
     return np.where(held, -1.0 - np.fmax(worth, 0.0).sum(), worth)
 
 
