@@ -120,7 +120,7 @@ def _without_long_runs(text: str) -> Sequence[str]:
 
 
 def _toktok_counts(texts: Sequence[str]) -> list[int]:
-    import toktok  # type: ignore[import-untyped]  # it ships no type information
+    import toktok
 
     try:
         if len(texts) < _SMALLEST_BATCH:

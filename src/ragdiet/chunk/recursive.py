@@ -26,7 +26,7 @@ class RecursiveChunker:
     ``overlap`` repeats at most so many tokens of the chunk before, whole sentences of the same section.
     """
 
-    def __init__(self, size: int = 256, overlap: int = 0, counter: TokenCounter | None = None) -> None:
+    def __init__(self, size: int = 256, overlap: int = 64, counter: TokenCounter | None = None) -> None:
         check_size(size, overlap)
         self._size = size
         self._overlap = overlap
