@@ -14,6 +14,7 @@ from ragdiet.protocols import TokenCounter
 from ragdiet.tokens import default_counter
 from ragdiet.types import Chunk, Document, Span
 
+_MOST_OVERLAP = 64
 # A heading closes the chunk before it from this fill on: outermost sections, those in them, all others.
 _FILL_AT_HEADING = (0.125, 0.25, 0.5)
 
@@ -23,10 +24,12 @@ class RecursiveChunker:
 
     Borders in order of strength: heading, blank line, line, sentence, clause or space, anywhere. A
     section that is not tiny begins a chunk of its own; smaller pieces are merged up to the cap.
-    ``overlap`` repeats at most so many tokens of the chunk before, whole sentences of the same section.
+    ``overlap`` repeats at most so many tokens of the chunk before, whole sentences of the same section; by
+    default a quarter of the size, at most 64.
     """
 
-    def __init__(self, size: int = 256, overlap: int = 64, counter: TokenCounter | None = None) -> None:
+    def __init__(self, size: int = 256, overlap: int | None = None, counter: TokenCounter | None = None) -> None:
+        overlap = min(_MOST_OVERLAP, size // 4) if overlap is None else overlap
         check_size(size, overlap)
         self._size = size
         self._overlap = overlap
