@@ -50,8 +50,15 @@ def upgrade() -> None:
         schema="ragdiet",
     )
     op.create_index("fingerprint_text", "fingerprint", ["corpus_id", "text_hash"], schema="ragdiet")
-    op.create_index("fingerprint_bands", "fingerprint", ["bands"], schema="ragdiet", postgresql_using="gin")
-    op.create_index("fingerprint_edges", "fingerprint", ["edges"], schema="ragdiet", postgresql_using="gin")
+    for column in ("bands", "edges"):
+        op.create_index(
+            f"fingerprint_{column}",
+            "fingerprint",
+            [column],
+            schema="ragdiet",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        )
     op.create_table(
         "embedding_cache",
         sa.Column("space", sa.Text(), nullable=False),

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 
 from ragdiet.analysis import TERM_SPACE
 from ragdiet.store import binary
+from ragdiet.store.fingerprints import in_corpus
 
 if TYPE_CHECKING:
     from ragdiet.store.changes import DocumentChange, NewChunk
@@ -78,8 +79,8 @@ def copy_fingerprints(
             + binary.field(row.meta_hash)
             + binary.field(row.signature)
             + binary.field(row.facts)
-            + binary.int8_array(row.bands)
-            + binary.int8_array(row.edges)
+            + binary.int8_array(in_corpus(corpus_id, row.bands))
+            + binary.int8_array(in_corpus(corpus_id, row.edges))
             for document_id, change in changes
             if (row := change.fingerprint) is not None
         ),

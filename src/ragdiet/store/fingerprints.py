@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ragdiet.store.changes import FingerprintRow
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ragdiet.store.database import Database
 
 
@@ -32,14 +34,16 @@ class FingerprintStore:
     def alike(self, corpus_id: int, text_hashes: Sequence[bytes], bands: Sequence[int]) -> list[StoredFingerprint]:
         """Documents that have one of these texts, or share one of these bands; in the order of their numbers."""
         with self._database.transaction() as connection:
+            _use_indexes(connection)
             rows = connection.execute(
                 "SELECT d.id, d.external_id, d.expires_at, f.text_hash, f.meta_hash, f.signature, f.facts, f.bands "
                 "FROM ragdiet.fingerprint f JOIN ragdiet.document d ON d.id = f.document_id "
                 "WHERE f.document_id IN (SELECT document_id FROM ragdiet.fingerprint "
                 "WHERE corpus_id = %(corpus)s AND text_hash = ANY(%(texts)s) "
-                "UNION SELECT document_id FROM ragdiet.fingerprint "
-                "WHERE corpus_id = %(corpus)s AND bands && %(bands)s) ORDER BY d.id",
-                {"corpus": corpus_id, "texts": list(text_hashes), "bands": list(bands)},
+                "UNION SELECT found.document_id FROM unnest(%(bands)s::bigint[]) AS band, "
+                "LATERAL (SELECT document_id FROM ragdiet.fingerprint WHERE bands @> ARRAY[band]) AS found) "
+                "ORDER BY d.id",
+                {"corpus": corpus_id, "texts": list(text_hashes), "bands": in_corpus(corpus_id, bands)},
             ).fetchall()
         return [
             StoredFingerprint(
@@ -47,7 +51,12 @@ class FingerprintStore:
                 external_id=row[1],
                 expires_at=row[2],
                 row=FingerprintRow(
-                    text_hash=row[3], meta_hash=row[4], signature=row[5], facts=row[6], bands=tuple(row[7]), edges=()
+                    text_hash=row[3],
+                    meta_hash=row[4],
+                    signature=row[5],
+                    facts=row[6],
+                    bands=tuple(in_corpus(corpus_id, row[7])),
+                    edges=(),
                 ),
             )
             for row in rows
@@ -68,9 +77,24 @@ class FingerprintStore:
         if not edges:
             return {}
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                "SELECT edge, (SELECT count(*) FROM (SELECT FROM ragdiet.fingerprint "
-                "WHERE corpus_id = %s AND edges @> ARRAY[edge] LIMIT %s) AS found) FROM unnest(%s::bigint[]) AS edge",
-                (corpus_id, most, list(edges)),
-            )
-            return dict(rows.fetchall())
+            _use_indexes(connection)
+            counts = connection.execute(
+                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.fingerprint WHERE edges @> ARRAY[edge] LIMIT %s) "
+                "AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
+                (most, in_corpus(corpus_id, edges)),
+            ).fetchall()
+        return {edge: count for edge, (count,) in zip(edges, counts, strict=True)}
+
+
+def in_corpus(corpus_id: int, hashes: Sequence[int]) -> list[int]:
+    """Signed 64-bit hashes as they are stored, or stored ones as they were: different in each corpus.
+
+    GIN cannot index them together with the corpus, and many corpora may hold the same text.
+    """
+    mask = corpus_id << 32 | corpus_id
+    return [each ^ mask for each in hashes]
+
+
+def _use_indexes(connection: psycopg.Connection) -> None:
+    """While the table is small or was never analysed, the planner would read it whole for each hash."""
+    connection.execute("SELECT set_config('enable_seqscan', 'off', true)")

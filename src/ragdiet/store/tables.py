@@ -80,8 +80,9 @@ fingerprint = Table(
     Column("bands", ARRAY(BigInteger), nullable=False, comment="texts that share one may be near copies"),
     Column("edges", ARRAY(BigInteger), nullable=False, comment="of its first and last lines"),
     Index("fingerprint_text", "corpus_id", "text_hash"),
-    Index("fingerprint_bands", "bands", postgresql_using="gin"),
-    Index("fingerprint_edges", "edges", postgresql_using="gin"),
+    # Looked up a thousand times a batch: a list of pending entries would be read through each time.
+    Index("fingerprint_bands", "bands", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    Index("fingerprint_edges", "edges", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 
 chunk = Table(
