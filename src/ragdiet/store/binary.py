@@ -16,8 +16,11 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 if TYPE_CHECKING:
+    import psycopg
     from numpy.typing import NDArray
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -126,6 +129,31 @@ def _halfvec_items(vectors: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     items[:, :8] = np.frombuffer(head, np.uint8)
     items[:, 8:] = vectors.astype(">f2").view(np.uint8).reshape(count, 2 * dimensions)
     return items
+
+
+SPARSEVEC_HEAD = 12
+"""Bytes before the indices of a sparsevec, which are as many as the values behind them."""
+
+
+class Sparsevecs(list[bytes]):
+    """Sparsevecs in their binary form, to be sent as one array."""
+
+
+def register_sparsevecs(connection: psycopg.Connection) -> None:
+    """Let a connection send ``Sparsevecs``."""
+    info = connection.adapters.types.get("sparsevec")
+    assert info is not None  # registered when the connection was opened
+    array_oid, element_oid = info.array_oid, info.oid
+    head = Struct(">5i")
+
+    class SparsevecsDumper(Dumper):
+        format = Format.BINARY
+        oid = array_oid
+
+        def dump(self, obj: Sparsevecs) -> bytes:
+            return head.pack(1, 0, element_oid, len(obj), 1) + b"".join(map(field, obj))
+
+    connection.adapters.register_dumper(Sparsevecs, SparsevecsDumper)
 
 
 def term_rows(

@@ -27,7 +27,8 @@ def reserve_ids(connection: psycopg.Connection, table: str, number: int) -> list
     if not number:
         return []
     row = connection.execute(
-        "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
+        "WITH numbers AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence) "
+        "SELECT array_agg(nextval(sequence)) FROM numbers, generate_series(1, %s)",
         (f"ragdiet.{table}", number),
         binary=True,
     ).fetchone()

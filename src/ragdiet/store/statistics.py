@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import psycopg
-from pgvector import SparseVector
 
 from ragdiet import bm25
-from ragdiet.analysis import TERM_SPACE
+from ragdiet.store import binary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 # An average length this far off moves no weight by more than the same share.
 _DRIFT = 0.02
+_REWEIGHTED = 2_000  # rows at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,26 +143,34 @@ def refreeze_average_length(database: Database, corpus_id: int) -> bool:
         average = max(1.0, corpus.total_length / corpus.chunks)
         if abs(average / corpus.average_length - 1) <= _DRIFT:
             return False
-        with connection.cursor(name="weights", binary=True) as rows, connection.cursor() as updates:
-            rows.execute("SELECT chunk_id, length, weights FROM ragdiet.lexical WHERE corpus_id = %s", (corpus_id,))
-            while block := rows.fetchmany(2_000):
-                updates.executemany(
-                    "UPDATE ragdiet.lexical SET weights = %s WHERE chunk_id = %s",
-                    [
-                        (_reweighted(stored, length, corpus.average_length, average), chunk_id)
-                        for chunk_id, length, stored in block
-                    ],
+        binary.register_sparsevecs(connection)
+        with connection.cursor(name="weights", binary=True) as rows:
+            rows.execute(
+                "SELECT chunk_id, length, sparsevec_send(weights) FROM ragdiet.lexical WHERE corpus_id = %s",
+                (corpus_id,),
+            )
+            while block := rows.fetchmany(_REWEIGHTED):
+                connection.execute(
+                    "UPDATE ragdiet.lexical l SET weights = made.weights "
+                    "FROM unnest(%s::bigint[], %b) AS made (chunk_id, weights) WHERE l.chunk_id = made.chunk_id",
+                    (
+                        [chunk_id for chunk_id, _, _ in block],
+                        binary.Sparsevecs(
+                            [_reweighted(stored, length, corpus.average_length, average) for _, length, stored in block]
+                        ),
+                    ),
                 )
         connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
         return True
 
 
-def _reweighted(stored: SparseVector, length: int, old: float, new: float) -> SparseVector:
-    weights = np.array(stored.values())
+def _reweighted(stored: bytes, length: int, old: float, new: float) -> bytes:
+    """A sparsevec in its binary form, with the weights that its counts have at another average length."""
+    head = len(stored) - (len(stored) - binary.SPARSEVEC_HEAD) // 2
+    weights = np.frombuffer(stored, ">f4", offset=head).astype(np.float64)
     # The inverse of bm25.weight gives the counts back.
     counts = np.rint(weights * bm25.saturation(length, old) / (1 - weights))
-    values = counts / (counts + bm25.saturation(length, new))
-    return SparseVector(dict(zip(stored.indices(), values.tolist(), strict=True)), TERM_SPACE)
+    return stored[:head] + (counts / (counts + bm25.saturation(length, new))).astype(">f4").tobytes()
 
 
 def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
