@@ -39,6 +39,23 @@ def test_no_more_than_depth_results_ahead() -> None:
     assert running() == 0
 
 
+def test_no_more_than_so_much_weight_ahead_but_one_result_always() -> None:
+    made = []
+
+    def source() -> Iterator[int]:
+        for number in (5, 5, 5, 100, 1):
+            made.append(number)
+            yield number
+
+    stage = Ahead(source(), 10, lambda number: number)
+    time.sleep(0.3)
+    assert made == [5, 5, 5]
+    assert [next(stage) for _ in range(3)] == [5, 5, 5]
+    time.sleep(0.3)
+    assert made == [5, 5, 5, 100, 1]  # the heavy one waits alone, the last one in hand
+    assert list(stage) == [100, 1]
+
+
 def test_an_error_comes_where_its_result_would_have_come() -> None:
     def source() -> Iterator[int]:
         yield 1

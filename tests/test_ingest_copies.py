@@ -184,10 +184,11 @@ def test_left_out_parts_are_in_the_report(rag: RAG, dsn: str) -> None:
     report = rag.ingest([Document("a", f"{TEXT}\n\n{data}", uri="file:///a")])
     assert report.added == 1
     assert {(one.uri, one.error, one.by_policy) for one in report.rejected} == {("file:///a", "LowInformation", True)}
-    parts = sorted((one.start or 0, one.end or 0) for one in report.rejected)
-    assert parts[0][0] <= len(TEXT) + 2
-    assert parts[-1][1] == len(TEXT) + 2 + len(data)
-    assert rows(dsn, "SELECT text FROM ragdiet.chunk") == [(TEXT,)]
+    parts = [(one.start or 0, one.end or 0) for one in report.rejected]
+    assert all(len(TEXT) < start < end <= len(TEXT) + 2 + len(data) for start, end in parts)
+    stored_texts = [str(row[0]) for row in rows(dsn, "SELECT text FROM ragdiet.chunk")]
+    assert any(TEXT in text for text in stored_texts)
+    assert sum(map(len, stored_texts)) < len(TEXT) + len(data) / 2
 
 
 def test_sensitive_data_is_flagged_masked_or_rejected(database: Database) -> None:

@@ -179,15 +179,11 @@ def test_luhn_catches_every_wrong_digit(number: int) -> None:
     ["1", "a", "@", "+", "(", "A", ":", " ", "\n", "1 ", "1.", "1-", "a@a.", "4111 ", "2001:", "password=", "secret='",
      "eyJ", "eyJaaaaaaaaaaaa.", "sk-", "://a:", "-----BEGIN PRIVATE KEY-----", "xoxb-", "(1)", "+1 ", "phone 12"],
 )  # fmt: skip
-def test_time_is_linear_in_hostile_text(unit: str) -> None:
-    def seconds(size: int) -> float:
-        text = unit * (size // len(unit))
-        began = time.process_time()
-        find(text)
-        return time.process_time() - began
-
-    small = max(min(seconds(50_000) for _ in range(3)), 0.002)
-    assert seconds(500_000) < 40 * small  # ten times the text; quadratic would be a hundred times the time
+def test_hostile_text_does_not_hang(unit: str) -> None:
+    """A pattern that tried each place of a run anew would take hours for this, and no bound is near a second."""
+    began = time.process_time()
+    find(unit * (1_000_000 // len(unit)))
+    assert time.process_time() - began < 60
 
 
 def test_recall_on_presidios_generated_texts() -> None:

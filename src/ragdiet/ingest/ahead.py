@@ -1,38 +1,35 @@
-"""Stages side by side: an iterator that works in a thread of its own, a bounded number of steps ahead."""
+"""Stages side by side: an iterator that works in a thread of its own, a bounded amount of work ahead."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextvars import copy_context
-from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_PATIENCE = 0.1  # seconds between looks at whether to stop
-
-
-class _End:
-    """What a stage sends last: the error that ended it, or None."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
 
 class Ahead(Generic[T]):
-    """Iterates over ``source`` in a thread, at most ``depth`` results (and the one in hand) ahead.
+    """Iterates over ``source`` in a thread, results of at most ``most`` in weight ahead.
 
-    An error of the source is raised where its result would have come. ``close`` stops the thread, and
-    closes a source that is a generator or another stage. The thread has the context of its maker, so
-    that ledger rows keep their prompt_id.
+    ``weigh`` gives the weight of a result, 1 unless told; a single one may be heavier than ``most``. One more
+    result may be in hand. An error of the source is raised where its result would have come. ``close`` stops
+    the thread, and closes a source that is a generator or another stage. The thread has the context of its
+    maker, so that ledger rows keep their prompt_id.
     """
 
-    def __init__(self, source: Iterable[T], depth: int) -> None:
+    def __init__(self, source: Iterable[T], most: int, weigh: Callable[[T], int] = lambda _: 1) -> None:
         self._source = iter(source)
-        self._results: Queue[T | _End] = Queue(depth)
-        self._stopped = threading.Event()
-        self._ended = False
+        self._most = most
+        self._weigh = weigh
+        self._results: deque[tuple[T, int]] = deque()
+        self._weight = 0
+        self._error: BaseException | None = None
+        self._has_ended = False
+        self._is_stopped = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="ragdiet-ingest")
         self._thread.start()
 
@@ -40,31 +37,32 @@ class Ahead(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        if self._ended:
-            raise StopIteration
-        return self._taken(self._results.get())
+        with self._changed:
+            self._changed.wait_for(lambda: self._results or self._has_ended)
+            if self._results:
+                return self._take()
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+        raise StopIteration
 
     def ready(self) -> T | None:
         """The next result if it is there already."""
-        if self._ended or self._results.empty():
-            return None
-        try:
-            return self._taken(self._results.get_nowait())
-        except (Empty, StopIteration):
-            return None
+        with self._changed:
+            return self._take() if self._results else None
 
     def close(self) -> None:
-        self._stopped.set()
-        self._ended = True
+        with self._changed:
+            self._is_stopped = self._has_ended = True
+            self._results.clear()
+            self._changed.notify_all()
         self._thread.join()
 
-    def _taken(self, result: T | _End) -> T:
-        if not isinstance(result, _End):
-            return result
-        self._ended = True
-        if result.error is not None:
-            raise result.error
-        raise StopIteration
+    def _take(self) -> T:
+        result, weight = self._results.popleft()
+        self._weight -= weight
+        self._changed.notify_all()
+        return result
 
     def _work(self) -> None:
         error: BaseException | None = None
@@ -77,13 +75,19 @@ class Ahead(Generic[T]):
             error = raised
         if isinstance(self._source, Generator | Ahead):
             self._source.close()
-        self._put(_End(error))
+        with self._changed:
+            self._error = error
+            self._has_ended = True
+            self._changed.notify_all()
 
-    def _put(self, result: T | _End) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._results.put(result, timeout=_PATIENCE)
-            except Full:
-                continue
+    def _put(self, result: T) -> bool:
+        """Wait for room; false once the stage is stopped."""
+        weight = self._weigh(result)
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopped or not self._results or self._weight + weight <= self._most)
+            if self._is_stopped:
+                return False
+            self._results.append((result, weight))
+            self._weight += weight
+            self._changed.notify_all()
             return True
-        return False

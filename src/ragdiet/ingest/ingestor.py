@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Chunker, Embedder, TokenCounter
     from ragdiet.quality import Quality
 
-_PLANNED_AHEAD = 1  # batches of about 400 chunks
-_EMBEDDED_AHEAD = 8
+# Chunks that may wait between two stages; a batch has about 400, a document of 20 million characters 30,000.
+_PLANNED_AHEAD = 800
+_EMBEDDED_AHEAD = 4_000
 
 
 class Ingestor:
@@ -144,8 +145,9 @@ class Ingestor:
         with Indexes(self._database, self._embedder.space) as indexes:
             embedder = ChunkEmbedder(self._embedder)
             writer = Writer(self._documents, indexes, embedder, planner, copies, tally, corpus_id)
-            planned = Ahead(plans, _PLANNED_AHEAD)
-            with closing(planned), closing(Ahead(writer.embedded(planned), _EMBEDDED_AHEAD)) as embedded:
+            planned = Ahead(plans, _PLANNED_AHEAD, _weight)
+            embedding = Ahead(writer.embedded(planned), _EMBEDDED_AHEAD, _weight)
+            with closing(planned), closing(embedding) as embedded:
                 writer.write_all(embedded, progress)
             if sync and (missing := self._missing(corpus_id, tally)):
                 tally.deleted += self._documents.delete(corpus_id, missing)
@@ -166,6 +168,10 @@ class Ingestor:
             for external_id, uri in self._documents.external_ids(corpus_id).items()
             if tally.is_gone(external_id) and not tally.is_unread(uri or "")
         ]
+
+
+def _weight(plan: Plan) -> int:
+    return 1 + len(plan.new_chunks)
 
 
 def _plans(planner: Planner, source: Source, tally: Tally, postponed: Postponed) -> Iterator[Plan]:

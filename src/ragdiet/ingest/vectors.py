@@ -64,7 +64,8 @@ class ChunkEmbedder:
             for place, chunk in enumerate(new[start:end]):
                 chunk.vector = embedding.vectors[place]
                 if embedding.sentence_vectors:
-                    chunk.sentence_vectors = embedding.sentence_vectors[place]
+                    # As they are stored: those of a large document would fill the memory.
+                    chunk.sentence_vectors = embedding.sentence_vectors[place].astype(np.float16)
         return done
 
     def _broken(self) -> BadReply:

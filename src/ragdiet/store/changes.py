@@ -51,7 +51,7 @@ class NewChunk:
     terms: NDArray[np.int32]
     chunk_id: int | None = None
     vector: NDArray[np.float32] | None = None
-    sentence_vectors: NDArray[np.float32] | None = None
+    sentence_vectors: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
