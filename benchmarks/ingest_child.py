@@ -1,7 +1,8 @@
 """An ingest in a process of its own, to be measured or killed.
 
-    python -m benchmarks.ingest_child DATABASE SOURCE       (DATABASE: a DSN, or the folder of an embedded server)
+    python -m benchmarks.ingest_child DATABASE SOURCE DIMENSIONS
 
+DATABASE is a DSN, or the folder of an embedded server.
 Prints ``ready`` when the database is open and the ingest begins, then its report as a line of JSON.
 """
 
@@ -21,8 +22,8 @@ _ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    database, source = sys.argv[1:]
-    embedder = DigestEmbedder()
+    database, source, dimensions = sys.argv[1:]
+    embedder = DigestEmbedder(int(dimensions))
     opened = (
         RAG.local(database, embedder=embedder) if Path(database).is_dir() else RAG.connect(database, embedder=embedder)
     )
@@ -47,10 +48,10 @@ def main() -> None:
     )
 
 
-def start(database: str, source: Path) -> subprocess.Popen[str]:
+def start(database: str, source: Path, dimensions: int = 64) -> subprocess.Popen[str]:
     """The program in a session of its own, so that a kill of its group reaches all of it and nothing else."""
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.ingest_child", database, str(source)],
+        [sys.executable, "-m", "benchmarks.ingest_child", database, str(source), str(dimensions)],
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -59,9 +60,9 @@ def start(database: str, source: Path) -> subprocess.Popen[str]:
     )
 
 
-def run(database: str, source: Path) -> dict[str, Any]:
+def run(database: str, source: Path, dimensions: int = 64) -> dict[str, Any]:
     """The report of an ingest that nobody disturbs."""
-    child = start(database, source)
+    child = start(database, source, dimensions)
     shown, errors = child.communicate()
     if child.returncode:
         raise RuntimeError(f"the ingest of {source} failed:\n{errors[-2000:]}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Embedder
 
 _ENOUGH_FAILURES = 8
+_ASKED_FOR = 1_024  # texts at a time: their vectors are in full precision until they are filled in
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class ChunkEmbedder:
     def fill(self, new: Sequence[NewChunk]) -> Embedded:
         """Set ``vector`` and ``sentence_vectors`` of each chunk that gets them."""
         done = Embedded()
-        pending = [(0, len(new))] if new else []
+        starts = range(0, len(new), _ASKED_FOR)
+        pending = [(start, min(start + _ASKED_FOR, len(new))) for start in reversed(starts)]
         while pending:
             start, end = pending.pop()
             if not self._has_succeeded and self._failures >= _ENOUGH_FAILURES:
