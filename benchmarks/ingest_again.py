@@ -75,11 +75,11 @@ def mixed(files: Sequence[Path], most_bytes: int) -> list[Path]:
     return found
 
 
-def edited(text: str, random: Random) -> str:
-    """``text`` with a sentence added to one paragraph, neither the first nor the last."""
+def edited(text: str, random: Random, *, is_code: bool = False) -> str:
+    """``text`` with a sentence added to one paragraph, neither the first nor the last; in code, with a comment."""
     paragraphs = text.split("\n\n")
     place = random.randrange(1, len(paragraphs) - 1)
-    paragraphs[place] = f"{paragraphs[place]} {_ADDED}"
+    paragraphs[place] = f"{paragraphs[place]} {'# ' if is_code else ''}{_ADDED}"
     return "\n\n".join(paragraphs)
 
 
@@ -101,7 +101,7 @@ def _measure_folder(
         edits: list[Row] = []
         for _ in range(EDITS):
             file = random.choice(editable)
-            file.write_text(edited(file.read_text("utf-8"), random), "utf-8")
+            file.write_text(edited(file.read_text("utf-8"), random, is_code=file.suffix == ".py"), "utf-8")
             before = embedder.texts
             report = rag.ingest(folder)
             edits.append(

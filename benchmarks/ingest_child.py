@@ -39,7 +39,7 @@ def main() -> None:
                 "updated": report.updated,
                 "unchanged": report.unchanged,
                 "chunks": report.chunks,
-                "rejected": [[one.uri, one.error, one.reason] for one in report.rejected],
+                "rejected": [[one.uri, one.error, one.reason] for one in report.rejected if one.start is None],
                 "texts_embedded": embedder.texts,
                 "peak_megabytes": peak_megabytes(),
                 "peak_megabytes_before": opened_with,

@@ -1,9 +1,9 @@
 """Rows into the store, over raw binary COPY of the same rows, and beside other libraries.
 
-Raw COPY sends prebuilt bytes of the documents' and chunks' rows into ragdiet's own tables, foreign keys and
-indexes included, in one transaction. ragdiet starts from chunks and vectors at hand. Three depths: rows
-only; with BM25, its weights, the corpus's word statistics and the GIN index, from terms at hand and from the
-text; and with everything, through ``RAG.ingest``, HNSW included, which is what the peers are asked for.
+Raw COPY sends prebuilt bytes of documents, chunks and vectors into ragdiet's own tables, foreign keys and btrees
+included, in one transaction. ragdiet starts from chunks and vectors at hand. Three depths: these rows only; with
+BM25, its weights, the corpus's word statistics and the GIN index, from terms at hand and from the text; and with
+everything, through ``RAG.ingest``, HNSW included, which is what the peers are asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Literal, TypeAlias
 
 import numpy as np
 import psycopg
@@ -33,13 +34,15 @@ from ragdiet.store import (
     Database,
     DocumentChange,
     DocumentStore,
-    Indexes,
     NewChunk,
     ensure_corpus,
     refreeze_average_length,
 )
-from ragdiet.store.copy import copy_chunks, copy_documents, reserve_ids
+from ragdiet.store.copy import copy_chunks, copy_documents, copy_vectors, reserve_ids
 from ragdiet.types import Chunk, Document, Embedding, EmbedKind, Space
+
+_Chunks: TypeAlias = Mapping[str, tuple[Chunk, ...]]
+_Vectors: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 DIMENSIONS = 384
 GOALS = {"rows only": 0.75, "with BM25": 0.25}
@@ -82,6 +85,9 @@ class PreparedEmbedder:
         self.vectors /= np.linalg.norm(self.vectors, axis=1, keepdims=True)
         self._places = {text: place for place, text in enumerate(texts)}
 
+    def by_text(self) -> dict[str, NDArray[np.float32]]:
+        return {text: self.vectors[place] for text, place in self._places.items()}
+
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
         return Embedding(vectors=self.vectors[[self._places[text] for text in texts]], tokens=0)
 
@@ -98,15 +104,16 @@ def measure(settings: Settings) -> Row:
         ingest(dsn)
         stored, vectors = stored_rows(dsn, embedder.space)
         prebuilt = {table: exported(dsn, table) for table in (*_TABLES, *_more_tables(embedder.space))}
+    vectors_of = embedder.by_text()
     contestants: dict[str, Callable[[str], float]] = {
-        RAW: partial(raw_copy, {table: prebuilt[table] for table in _TABLES}),
-        "rows only": partial(rows_only, documents, chunks),
-        "with BM25": partial(with_bm25, documents, chunks, analysed=True),
-        "with BM25 and text analysis": partial(with_bm25, documents, chunks, analysed=False),
+        RAW: partial(raw_copy, {table: prebuilt[table] for table in (*_TABLES, f"vector_{embedder.space.name}")}),
+        "rows only": partial(rows_only, documents, chunks, vectors_of),
+        "with BM25": partial(with_bm25, documents, chunks, vectors_of, analysed=True),
+        "with BM25 and text analysis": partial(with_bm25, documents, chunks, vectors_of, analysed=False),
         EVERYTHING: ingest,
         SCREENED: screened,
-        RAW_ALL: partial(raw_copy, prebuilt),
-        RAW_BUILT_AFTER: partial(raw_copy, prebuilt, indexes_after=True),
+        RAW_ALL: partial(raw_copy, prebuilt, indexes="before"),
+        RAW_BUILT_AFTER: partial(raw_copy, prebuilt, indexes="after"),
         HNSW_ALONE: partial(hnsw_build, prebuilt),
     }
     checked = {
@@ -160,60 +167,53 @@ def through_rag(
         return time.perf_counter() - began
 
 
-def rows_only(documents: Sequence[Document], chunks: Mapping[str, tuple[Chunk, ...]], dsn: str) -> float:
-    """Seconds in which the store writes documents and chunks alone, from the changes it is given."""
+def rows_only(documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors, dsn: str) -> float:
+    """Seconds in which the store writes documents, chunks and vectors, from the changes it is given."""
+    _drop_indexes(dsn)
     with _database(dsn) as database:
-        batches = [_changes(documents[batch], chunks, {}) for batch in peer_rows.blocks(len(documents), _DOCUMENTS)]
+        batches = [_changes(documents[batch], chunks, vectors) for batch in _batches(documents)]
         began = time.perf_counter()
         corpus = ensure_corpus(database, tenant="", collection="default")
         for changes in batches:
             with database.transaction() as connection:
-                ids = reserve_ids(connection, "document", len(changes))
-                copy_documents(connection, corpus.id, ids, changes)
-                added = [(number, new) for number, change in zip(ids, changes, strict=True) for new in change.new]
-                copy_chunks(connection, reserve_ids(connection, "chunk", len(added)), added)
+                numbers = reserve_ids(connection, "document", len(changes))
+                copy_documents(connection, corpus.id, numbers, changes)
+                added = [(number, new) for number, change in zip(numbers, changes, strict=True) for new in change.new]
+                ids = reserve_ids(connection, "chunk", len(added))
+                copy_chunks(connection, ids, added)
+                embedded = list(zip(ids, (new for _, new in added), strict=True))
+                copy_vectors(connection, PreparedEmbedder.space, corpus.id, embedded)
         return time.perf_counter() - began
 
 
-def with_bm25(
-    documents: Sequence[Document], chunks: Mapping[str, tuple[Chunk, ...]], dsn: str, *, analysed: bool
-) -> float:
-    """Seconds of the store's own writes without vectors: rows, terms, weights and the corpus's word statistics.
+def with_bm25(documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors, dsn: str, *, analysed: bool) -> float:
+    """Seconds in which the store writes the same with terms, weights and word statistics, and GIN is built.
 
     ``analysed``: the changes are at hand; else making them, the terms of each text above all, is in the time.
     """
-    parts = [documents[batch] for batch in peer_rows.blocks(len(documents), _DOCUMENTS)]
-    made = (_changes(part, chunks, _terms(part, chunks)) for part in parts)
+    made = (_changes(documents[batch], chunks, vectors, with_terms=True) for batch in _batches(documents))
     batches = list(made) if analysed else made
-    with _database(dsn) as database, Indexes(database, PreparedEmbedder.space) as indexes:
+    indexes = _drop_indexes(dsn)
+    with _database(dsn) as database:
         store = DocumentStore(database, PreparedEmbedder.space)
         began = time.perf_counter()
         corpus = ensure_corpus(database, tenant="", collection="default")
-        indexes.expect(sum(map(len, chunks.values())))
         for changes in batches:
             store.write(corpus.id, changes)
         refreeze_average_length(database, corpus.id)
-        indexes.build()
+        with database.transaction() as connection:
+            connection.execute(indexes["lexical_terms"].encode())
         return time.perf_counter() - began
 
 
-def _terms(
-    documents: Sequence[Document], chunks: Mapping[str, tuple[Chunk, ...]]
-) -> dict[tuple[str, int], NDArray[np.int32]]:
-    words = analyzer()
-    return {
-        (document.id, chunk.ordinal): np.array(words.numbers(chunk.indexed_text), np.int32)
-        for document in documents
-        for chunk in chunks[document.id]
-    }
+def _batches(documents: Sequence[Document]) -> Iterator[slice]:
+    return peer_rows.blocks(len(documents), _DOCUMENTS)
 
 
 def _changes(
-    documents: Sequence[Document],
-    chunks: Mapping[str, tuple[Chunk, ...]],
-    terms: Mapping[tuple[str, int], NDArray[np.int32]],
+    documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors, *, with_terms: bool = False
 ) -> list[DocumentChange]:
-    none = np.array([], np.int32)
+    words = analyzer()
     return [
         DocumentChange(
             external_id=document.id,
@@ -226,7 +226,8 @@ def _changes(
                 NewChunk(
                     chunk=chunk,
                     hash=text_hash(chunk.indexed_text),
-                    terms=terms.get((document.id, chunk.ordinal), none),
+                    terms=np.array(words.numbers(chunk.indexed_text) if with_terms else [], np.int32),
+                    vector=vectors[chunk.indexed_text],
                 )
                 for chunk in chunks[document.id]
             ],
@@ -235,22 +236,22 @@ def _changes(
     ]
 
 
-def raw_copy(prebuilt: Mapping[str, Sequence[bytes]], dsn: str, *, indexes_after: bool = False) -> float:
+def raw_copy(
+    prebuilt: Mapping[str, Sequence[bytes]], dsn: str, *, indexes: Literal["none", "before", "after"] = "none"
+) -> float:
     """Seconds in which prebuilt binary rows reach their tables, in one transaction.
 
-    ``indexes_after`` builds the HNSW and GIN indexes when the rows are there: what no loader can go below.
+    With HNSW and GIN there from the start, built when the rows are there (what no loader can go below), or not.
     """
+    definitions = {} if indexes == "before" else _drop_indexes(dsn)
     with psycopg.connect(dsn) as connection:
-        indexes = _large_indexes(connection) if indexes_after else {}
         began = time.perf_counter()
-        for name in indexes:
-            connection.execute(SQL("DROP INDEX {}").format(Identifier("ragdiet", name)))
         for table, parts in prebuilt.items():
             statement = SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(Identifier("ragdiet", table))
             with connection.cursor() as cursor, cursor.copy(statement) as copy:
                 for part in parts:
                     copy.write(part)
-        for definition in indexes.values():
+        for definition in definitions.values() if indexes == "after" else ():
             connection.execute(definition.encode())
         connection.commit()
         return time.perf_counter() - began
@@ -259,10 +260,9 @@ def raw_copy(prebuilt: Mapping[str, Sequence[bytes]], dsn: str, *, indexes_after
 def hnsw_build(prebuilt: Mapping[str, Sequence[bytes]], dsn: str) -> float:
     """Seconds of building the HNSW index over rows that are there: part of every loader's time, ragdiet's
     and the peers', that no way of sending rows can save."""
+    definition = next(each for each in _drop_indexes(dsn).values() if "USING hnsw" in each)
+    raw_copy(prebuilt, dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        name, definition = next(one for one in _large_indexes(connection).items() if "USING hnsw" in one[1])
-        connection.execute(SQL("DROP INDEX {}").format(Identifier("ragdiet", name)))
-        raw_copy(prebuilt, dsn)
         began = time.perf_counter()
         connection.execute(definition.encode())
         return time.perf_counter() - began
@@ -287,13 +287,18 @@ def stored_rows(dsn: str, space: Space) -> tuple[list[peer_rows.Row], NDArray[np
     return [peer_rows.Row(*row[:3]) for row in found], np.array([row[3] for row in found], np.float32)
 
 
-def _large_indexes(connection: psycopg.Connection) -> dict[str, str]:
-    """Definitions of the HNSW and GIN indexes, by name."""
-    return dict(
-        connection.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'ragdiet' AND indexdef ~ 'USING (hnsw|gin)'"
-        ).fetchall()
-    )
+def _drop_indexes(dsn: str) -> dict[str, str]:
+    """Drop the HNSW index and the GIN index over the terms; their definitions, by name."""
+    with psycopg.connect(dsn) as connection:
+        indexes = dict(
+            connection.execute(
+                "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'ragdiet' "
+                "AND (indexdef LIKE '%%USING hnsw%%' OR indexname = 'lexical_terms')"
+            ).fetchall()
+        )
+        for name in indexes:
+            connection.execute(SQL("DROP INDEX {}").format(Identifier("ragdiet", name)))
+    return indexes
 
 
 def _more_tables(space: Space) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,11 +44,14 @@ def report_line(report: IngestReport) -> str:
 
 
 def rejection_lines(report: IngestReport) -> list[str]:
-    """Each rejection in a line."""
+    """A line for each rejected document, and one for the parts left out of a document for the same reason."""
+    parts = Counter((one.uri, one.error, one.reason) for one in report.rejected if one.start is not None)
     return [
-        f"{'rejected' if one.start is None else 'left out'} {one.uri}"
-        f"{'' if one.start is None else f' ({one.start}-{one.end})'}: {one.error}: {one.reason}"
-        for one in report.rejected
+        *(f"rejected {one.uri}: {one.error}: {one.reason}" for one in report.rejected if one.start is None),
+        *(
+            f"left out {count:,} chunk{'s' * (count > 1)} of {uri}: {error}: {reason}"
+            for (uri, error, reason), count in parts.items()
+        ),
     ]
 
 
