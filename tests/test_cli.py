@@ -111,3 +111,34 @@ def test_help_names_every_verb() -> None:
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
     for verb in ("ask", "costs", "demo", "ingest", "migrate", "quote", "retrieve"):
         assert f"\n  {verb} " in shown
+
+
+def test_a_dry_run_writes_nothing(environment: dict[str, str], handbook: Path) -> None:
+    done = run(environment, "--collection", "dry", "ingest", "--dry-run", str(handbook))
+    assert done.returncode == 0
+    assert done.stdout.startswith("dry run, nothing was written: 3 added, 0 updated")
+    assert "tokens to embed" in done.stdout
+    assert run(environment, "--collection", "dry", "retrieve", "notice period").stdout == ""
+
+
+def test_copies_are_named_and_no_fault(environment: dict[str, str], handbook: Path) -> None:
+    text = " ".join(f"Sentence {word} says what nobody else says." for word in "one two three four five six".split())
+    (handbook / "a.txt").write_text(text)
+    (handbook / "b.txt").write_text(text)
+    done = run(environment, "--collection", "copies", "ingest", str(handbook))
+    assert done.returncode == 0
+    assert "4 added" in done.stdout
+    assert "1 rejected" in done.stdout
+    assert "DuplicateDocument: the same text as 'a.txt'" in done.stderr
+    assert "5 added" in run(environment, "--collection", "all", "ingest", "--keep-duplicates", str(handbook)).stdout
+
+
+def test_collections_change_names_and_go(environment: dict[str, str], handbook: Path) -> None:
+    run(environment, "--collection", "old", "ingest", str(handbook / "leaving.md"))
+    run(environment, "--collection", "new", "ingest", "--expires-in", "0.00001", str(handbook))
+    assert run(environment, "swap", "old", "new").stdout == "old and new have changed names\n"
+    assert run(environment, "drop", "new").stdout == "documents deleted: 1\n"
+    assert run(environment, "sweep").stdout == "documents deleted: 3\n"
+    missing = run(environment, "swap", "old", "nowhere")
+    assert missing.returncode == 1
+    assert "there is no collection 'nowhere'" in missing.stderr

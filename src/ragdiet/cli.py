@@ -123,7 +123,7 @@ def swap(options: dict[str, Any], one: str, other: str) -> None:
 def drop(options: dict[str, Any], name: str) -> None:
     """Delete a collection with all that is in it."""
     with _opened(options) as rag:
-        click.echo(f"{rag.drop(name):,} documents deleted")
+        click.echo(f"documents deleted: {rag.drop(name):,}")
 
 
 @main.command()
@@ -131,7 +131,7 @@ def drop(options: dict[str, Any], name: str) -> None:
 def sweep(options: dict[str, Any]) -> None:
     """Delete the documents whose time has come, in every collection."""
     with _opened(options) as rag:
-        click.echo(f"{rag.sweep():,} documents deleted")
+        click.echo(f"documents deleted: {rag.sweep():,}")
 
 
 @main.command()
