@@ -32,7 +32,7 @@ from benchmarks.chunk_metrics import Range, intersection_over_union, precision, 
 from benchmarks.chunk_peers import Entry, cl100k, entries
 from benchmarks.datasets import data_folder, read_lines
 from benchmarks.machine import machine
-from ragdiet import RAG, Document, HybridRetriever, MiniLM
+from ragdiet import RAG, Document, HybridRetriever, MiniLM, Quality
 from ragdiet.diet import trim
 from ragdiet.protocols import Chunker
 from ragdiet.types import Hits
@@ -134,8 +134,8 @@ def measure(
 
 def opened(chunker: Chunker, database: str, scratch: str) -> RAG:
     if database == "local":
-        return RAG.local(scratch, chunker=chunker)
-    rag = RAG.connect(database, chunker=chunker)
+        return RAG.local(scratch, chunker=chunker, quality=Quality.off())
+    rag = RAG.connect(database, chunker=chunker, quality=Quality.off())
     rag.migrate()
     return rag
 

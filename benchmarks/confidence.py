@@ -30,7 +30,7 @@ from benchmarks.datasets import data_folder, judgements, read_lines
 from benchmarks.library_questions import QUESTIONS
 from benchmarks.logistic import Bools, Floats, Logistic, auroc, calibration_error
 from benchmarks.machine import machine
-from ragdiet import RAG, Document
+from ragdiet import RAG, Document, Quality
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.confidence.signals import (
     ANSWER_SIGNALS,
@@ -184,7 +184,11 @@ def main() -> None:
     if absent := [name for name in SETS if not (data / name / "queries.jsonl").exists()]:
         sys.exit(f"DATASET ABSENT: no {', '.join(absent)} in {data}: nothing was measured or written.")
     with tempfile.TemporaryDirectory() as scratch:
-        rag = RAG.connect(options.database) if options.database else RAG.local(scratch)
+        rag = (
+            RAG.connect(options.database, quality=Quality.off())
+            if options.database
+            else RAG.local(scratch, quality=Quality.off())
+        )
         with rag:
             rag.migrate()
             ingest(rag, data)

@@ -108,7 +108,7 @@ def findings(name: str, documents: list[Document]) -> dict[str, dict[str, int]]:
 
 
 def dropped(size: int, documents: list[Document]) -> dict[str, object]:
-    """How many chunks of ``size`` tokens each rule drops, with the beginning of each."""
+    """How many chunks of ``size`` tokens each rule drops, and where each stands."""
     chunker = RecursiveChunker(size=size)
     reasons: Counter[str] = Counter()
     examples: list[str] = []
@@ -118,7 +118,7 @@ def dropped(size: int, documents: list[Document]) -> dict[str, object]:
             count += 1
             if reason := why_uninformative(chunk.text, chunk.tokens):
                 reasons[reason] += 1
-                examples.append(f"{reason}: {document.id}: {chunk.text[:100]!r}")
+                examples.append(f"{reason}: {document.id} ({chunk.start}-{chunk.end})")
     return {"size": size, "chunks": count, "dropped": dict(reasons), "examples": examples}
 
 
