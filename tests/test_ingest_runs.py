@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from ragdiet.chunk import RecursiveChunker
-from ragdiet.errors import InvalidArgument
+from ragdiet.errors import InvalidArgument, StoreError
 from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.types import Document, Quote
@@ -243,3 +243,12 @@ def test_a_file_whose_bytes_alone_changed_is_unchanged(rag: RAG, handbook: Path)
     path = handbook / "pantry.txt"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert rag.ingest(handbook).unchanged == 3
+
+
+def test_a_collection_that_is_dropped_in_mid_ingest(rag: RAG) -> None:
+    def drop(_: object) -> None:
+        rag.drop("default")
+
+    with pytest.raises(StoreError, match="dropped meanwhile"):
+        rag.ingest(large_load(), progress=drop)
+    assert rag.ingest([Document("a", TEXT)]).added == 1

@@ -43,7 +43,7 @@ def read_batches(
 
     def reject(rejection: Rejection) -> None:
         batch.rejected.append(rejection)
-        tally.unread.append(rejection.uri)
+        tally.unread.add(rejection.uri.rstrip("/"))
 
     for item in find(source, rejected=reject, known=known):
         if item.id in tally.ids:

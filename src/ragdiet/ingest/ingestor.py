@@ -184,5 +184,5 @@ def _plans(planner: Planner, source: Source, tally: Tally, postponed: Postponed)
         yield plan
         del batch, plan
     for item in postponed:
-        yield planner.plan(Batch(number, [item]), is_last_word=True)
+        yield planner.plan(Batch(number, [item]), all_seen=True)
         number += 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +42,12 @@ class Plan:
     """What is to become of a batch.
 
     ``removals`` are stored documents that the policy now keeps out, ``touched`` unchanged ones whose source
-    hash or expiry is another now. ``postponed`` items are planned again when all ids are known. ``tokens``
-    were embedded for it.
+    hash or expiry is another now. ``postponed`` items are planned again when all of the source was seen,
+    which ``all_seen`` says of this plan. ``tokens`` were embedded for it.
     """
 
     batch: Batch
+    all_seen: bool = False
     changes: list[DocumentChange] = field(default_factory=list)
     removals: list[str] = field(default_factory=list)
     touched: list[tuple[int, bytes | None, datetime | None]] = field(default_factory=list)
@@ -90,6 +92,7 @@ class Planner:
         self._expires_at = expires_at
         self._seen = seen
         self._is_gone = is_gone
+        self._lock = Lock()
         self._awaited: set[str] = set()  # changed documents of the batch in hand that are still to be planned
 
     def source_hashes(self, external_ids: Sequence[str]) -> dict[str, bytes | None]:
@@ -100,9 +103,14 @@ class Planner:
             if known.pipeline == self._pipeline
         }
 
-    def plan(self, batch: Batch, *, is_last_word: bool = False) -> Plan:
-        """``is_last_word``: all of the source was seen, so nothing is postponed."""
-        plan = Plan(batch, rejected=list(batch.rejected))
+    def plan(self, batch: Batch, *, all_seen: bool = False, may_postpone: bool = True) -> Plan:
+        """What is to become of a batch. ``all_seen``: all ids of the source are known, so that a document may
+        prove to be another one renamed, and nothing is postponed any more. May be called from any thread."""
+        with self._lock:
+            return self._plan(batch, all_seen=all_seen, may_postpone=may_postpone and not all_seen)
+
+    def _plan(self, batch: Batch, *, all_seen: bool, may_postpone: bool) -> Plan:
+        plan = Plan(batch, all_seen=all_seen, rejected=list(batch.rejected))
         known = self._known([item.id for item in batch.items])
         changed = []
         for item in batch.items:
@@ -113,13 +121,13 @@ class Planner:
         screened = self._screened(plan, changed, known)
         self._copies.look_up([each.fingerprint for _, each in screened if each.fingerprint])
         stored = self._documents.known_chunks([known[item.id].id for item, _ in screened if item.id in known])
-        self._awaited = set() if is_last_word else {item.id for item, _ in screened}
+        self._awaited = {item.id for item, _ in screened} if may_postpone else set()
         for item, each in screened:
             before = known.get(item.id)
             if before is not None:
                 before = replace(before, chunks=stored.get(before.id, ()))
             with _rejecting(plan, item, known):
-                self._plan_one(plan, item, each, before, is_last_word=is_last_word)
+                self._plan_one(plan, item, each, before, may_postpone=may_postpone)
             self._awaited.discard(item.id)
         return plan
 
@@ -157,15 +165,15 @@ class Planner:
         return stripped
 
     def _plan_one(
-        self, plan: Plan, item: Item, screened: Screened, before: KnownDocument | None, *, is_last_word: bool
+        self, plan: Plan, item: Item, screened: Screened, before: KnownDocument | None, *, may_postpone: bool
     ) -> None:
         own = _as_original(item, screened)
         other = self._copies.original(own) if own else None
         if own and other:
-            if not is_last_word and (other.external_id in self._awaited or not self._seen(other.external_id)):
+            if may_postpone and (other.external_id in self._awaited or not self._seen(other.external_id)):
                 plan.postponed.append(item)
                 return
-            if before is None and is_last_word and self._is_gone(other.external_id):
+            if before is None and plan.all_seen and self._is_gone(other.external_id):
                 before = self._renamed(other.external_id)
                 self._copies.rename(other.external_id)
             elif own.fingerprint.bands:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ragdiet.errors import QualityRejected, RagdietError
@@ -32,7 +33,7 @@ class Tally:
 
     rejected: list[Rejection] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    unread: list[str] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
     tokens: int = 0
     deleted: int = 0
     progress: Progress = field(default_factory=Progress)
@@ -44,11 +45,18 @@ class Tally:
 
     def is_unread(self, name: str) -> bool:
         """Whether this id or uri, or a folder that holds it, could not be read: it may still be there."""
-        return any(name == one or name.startswith(f"{one.rstrip('/')}/") for one in self.unread)
+        return any(name[:end] in self.unread for end in (*_slashes(name), len(name)))
 
     def is_gone(self, external_id: str) -> bool:
         """Whether the source, once all of it was seen, does not have this document."""
         return external_id not in self.ids and not self.is_unread(external_id)
+
+
+def _slashes(name: str) -> Iterator[int]:
+    place = name.find("/")
+    while place >= 0:
+        yield place
+        place = name.find("/", place + 1)
 
 
 def rejection(document: Document, error: RagdietError) -> Rejection:

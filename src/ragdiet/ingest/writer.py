@@ -94,7 +94,7 @@ class Writer:
         tokens = plan.tokens
         for _ in range(_TRIES):
             self._copies.written(plan.batch.number)
-            plan = self._planner.plan(plan.batch, is_last_word=True)
+            plan = self._planner.plan(plan.batch, all_seen=plan.all_seen, may_postpone=False)
             self._embed(plan)
             tokens += plan.tokens
             try:

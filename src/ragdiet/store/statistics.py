@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 
 from ragdiet import bm25
+from ragdiet.errors import StoreError
 from ragdiet.store import binary
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def lock_corpus(connection: psycopg.Connection, corpus_id: int) -> Corpus:
         f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE id = %s FOR UPDATE",  # noqa: S608 - constants
         (corpus_id,),
     ).fetchone()
-    assert row is not None
+    if row is None:
+        raise StoreError("this collection was dropped meanwhile: call again, which makes it anew")
     return _corpus(row)
 
 
