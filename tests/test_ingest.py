@@ -20,6 +20,7 @@ from ragdiet.errors import (
 )
 from ragdiet.ingest import Progress
 from ragdiet.rag import RAG
+from ragdiet.sentences import split_sentences
 from ragdiet.store import Database
 from ragdiet.types import Chunk, Document, Embedding
 from tests.embedders import SpoiltEmbedder, WordEmbedder
@@ -45,6 +46,16 @@ def test_chunks_are_slices_of_the_loaded_text(rag: RAG, dsn: str) -> None:
     for text, start, end, tokens in stored:
         assert document.text[start:end] == text
         assert 0 < tokens <= 256
+
+
+def test_sentences_are_found_for_chunkers_that_leave_them_out(rag: RAG, dsn: str) -> None:
+    rag.ingest([Document("d", "\n\n".join(PARAGRAPHS))])
+    stored = rows(dsn, "SELECT text, sentences FROM ragdiet.chunk")
+    assert len(stored) > 5
+    for text, flat in stored:
+        assert isinstance(text, str)
+        assert isinstance(flat, list)
+        assert list(zip(flat[::2], flat[1::2], strict=True)) == list(split_sentences(text))
 
 
 def test_second_run_embeds_nothing(database: Database, handbook: Path) -> None:

@@ -39,7 +39,8 @@ class Chunk:
     """A slice of a document: ``document.text[start:end] == text``.
 
     ``context`` is the line (title, headings) indexed and embedded before the text but never billed
-    into a prompt with it. ``sentences`` are spans within ``text``, in order and without overlap.
+    into a prompt with it. ``sentences`` are spans within ``text``, in order and without overlap; a chunker
+    may leave them out, the ingest then finds them.
     """
 
     ordinal: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from ragdiet.chunk.atoms import Atoms, atoms_of, exact_counts
@@ -10,7 +9,6 @@ from ragdiet.chunk.fit import fit
 from ragdiet.chunk.outline import Outline
 from ragdiet.errors import InvalidArgument
 from ragdiet.protocols import TokenCounter
-from ragdiet.sentences import split_sentences
 from ragdiet.types import Chunk, Document, Span
 
 _SMALLEST_SIZE = 8
@@ -24,21 +22,38 @@ def check_size(size: int, overlap: int = 0) -> None:
         raise InvalidArgument(f"overlap is {overlap} tokens: give 0 to {size // 2}, half of the size")
 
 
+def _headings(text: str, outline: Outline) -> tuple[Sequence[int], Sequence[int]]:
+    return outline.lines(text), outline.offsets
+
+
 def assemble(
-    document: Document, size: int, counter: TokenCounter, cut: Callable[[Atoms, Outline], Iterable[Span]]
+    document: Document,
+    size: int,
+    counter: TokenCounter,
+    cut: Callable[[Atoms, Outline], Iterable[Span]],
+    begins: Callable[[str, Outline], tuple[Sequence[int], Sequence[int]]] = _headings,
 ) -> tuple[Chunk, ...]:
-    """Chunks of the slices that ``cut`` gives, in its order. Slices of more than ``size`` tokens are cut again."""
+    """Chunks of the slices that ``cut`` gives, in its order.
+
+    ``begins`` gives the offsets where an atom must begin, and those of them where a section does. Sentences
+    are not looked for here.
+    """
     text = document.text
-    sentences = split_sentences(text)
-    if not sentences:
+    if not text or text.isspace():
         return ()
     outline = Outline(document, counter)
-    atoms = atoms_of(text, sentences, size, counter)
+    atoms = atoms_of(text, *begins(text, outline), size, counter)
     slices = list(cut(atoms, outline))
-    fitting = list(zip(slices, exact_counts(atoms, slices, counter), strict=True))
-    if any(tokens > size for _, tokens in fitting):
-        fitting = _cut_again(text, fitting, size, counter)
-    starts = [start for start, _ in sentences]
+    return chunks_of(document, outline, list(zip(slices, exact_counts(atoms, slices), strict=True)), size, counter)
+
+
+def chunks_of(
+    document: Document, outline: Outline, counted: Sequence[tuple[Span, int]], size: int, counter: TokenCounter
+) -> tuple[Chunk, ...]:
+    """Chunks of slices with their exact counts, those of more than ``size`` tokens cut again."""
+    text = document.text
+    if any(tokens > size for _, tokens in counted):
+        counted = _cut_again(text, counted, size, counter)
     return tuple(
         Chunk(
             ordinal=ordinal,
@@ -47,10 +62,9 @@ def assemble(
             end=end,
             tokens=tokens,
             context=outline.context(start, end),
-            sentences=_within(sentences, starts, start, end),
             meta=outline.meta(start),
         )
-        for ordinal, ((start, end), tokens) in enumerate(fitting)
+        for ordinal, ((start, end), tokens) in enumerate(counted)
     )
 
 
@@ -73,11 +87,3 @@ def _cut_again(
                 fitting.append(part)
             last_start, last_end = fitting[-1][0]
     return fitting
-
-
-def _within(sentences: Sequence[Span], starts: Sequence[int], start: int, end: int) -> tuple[Span, ...]:
-    """Sentences, or what the chunk holds of them, relative to the chunk."""
-    own = sentences[bisect_right(starts, start) - 1 : bisect_left(starts, end)]
-    if own[0][0] == start and own[-1][1] == end:
-        return tuple([(first - start, last - start) for first, last in own])
-    return tuple([(max(first, start) - start, min(last, end) - start) for first, last in own])

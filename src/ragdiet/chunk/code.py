@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import pairwise
 
 from ragdiet.chunk.assemble import assemble, check_size
 from ragdiet.chunk.atoms import Atoms
-from ragdiet.chunk.borders import borders_of, section_borders
 from ragdiet.chunk.outline import Outline
 from ragdiet.chunk.sections import pack, section_tree
 from ragdiet.protocols import TokenCounter
@@ -17,6 +17,8 @@ from ragdiet.types import Chunk, Document, Span
 _TAB = 4
 _WIDEST = 200
 _COMMENT = ("#", "//", "/*", "*", "--", ";", "@")
+# The end of a line that begins with a closing brace, before a line that is not blank.
+_AFTER_BRACE = re.compile(r"^[^\S\n]*\}[^\n]*\n(?=[^\n]*\S)", re.MULTILINE)
 _CLOSING = re.compile(r"[})\]]|(?:end|fi|done|esac)\b")
 
 
@@ -34,19 +36,41 @@ class CodeChunker:
         check_size(size)
         self._size = size
         self._counter = counter or default_counter()
-        self.version = f"code-{size}-{self._counter.name}-v1"
+        self.version = f"code-{size}-{self._counter.name}-v2"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""
-        return assemble(document, self._size, self._counter, self._slices)
+        return assemble(document, self._size, self._counter, self._slices, _begins)
 
-    def _slices(self, atoms: Atoms, outline: Outline) -> list[Span]:
-        named = set(_with_comments(atoms, section_borders(atoms, outline)))
-        begins = sorted(named.union(_blocks(atoms)))
-        levels = [_indentation(atoms, begin) for begin in begins]
-        whole = section_tree(len(atoms.spans), begins, levels)
-        borders = borders_of(atoms, sorted(named))
-        return [atoms.span(first, end) for first, end in pack(atoms, borders, self._size, whole, small=1.0)]
+    def _slices(self, atoms: Atoms, outline: Outline) -> Iterator[Span]:
+        definitions = atoms.at(_definitions(atoms.text, outline))
+        begins = sorted({*definitions, *_blocks(atoms)}.difference([len(atoms.spans)]))
+        whole = section_tree(len(atoms.spans), begins, [_indentation(atoms, begin) for begin in begins])
+        return pack(atoms, self._size, whole, small=1.0)
+
+
+def _begins(text: str, outline: Outline) -> tuple[list[int], list[int]]:
+    definitions = _definitions(text, outline)
+    after_braces = [match.end() for match in _AFTER_BRACE.finditer(text)]
+    return sorted({*outline.lines(text), *definitions, *after_braces}), definitions
+
+
+def _definitions(text: str, outline: Outline) -> list[int]:
+    """Where the lines of definitions begin, or those of comment or decoration that stand right above them."""
+    definitions = []
+    after = 0
+    for offset in sorted({min(max(0, offset), len(text)) for offset in outline.offsets}):
+        begin = text.rfind("\n", after, offset) + 1
+        if begin < after:
+            continue  # a second one in the same line
+        while begin > after:
+            above = text.rfind("\n", after, begin - 1) + 1
+            if above < after or not text[above:begin].lstrip().startswith(_COMMENT):
+                break
+            begin = above
+        definitions.append(begin)
+        after = offset + 1
+    return definitions
 
 
 def _blocks(atoms: Atoms) -> list[int]:
@@ -54,25 +78,15 @@ def _blocks(atoms: Atoms) -> list[int]:
     text, spans = atoms.text, atoms.spans
     return [
         number
-        for number, gap in enumerate(atoms.gaps)
-        if (lines := gap.count("\n"))
-        and (lines > 1 or text.startswith("}", spans[number - 1][0]))
-        and not _CLOSING.match(text, spans[number][0])
+        for number, ((_, end), (start, _)) in enumerate(pairwise(spans), start=1)
+        if (lines := text.count("\n", end, start))
+        and (lines > 1 or _last_line(text, *spans[number - 1]).startswith("}"))
+        and not _CLOSING.match(text, start)
     ]
 
 
-def _with_comments(atoms: Atoms, begins: Iterable[int]) -> Iterator[int]:
-    """For each border the one above the lines of comment or decoration that stand right above it."""
-    definitions = {begin for begin in begins if begin < len(atoms.spans)}
-    for begin in definitions:
-        while (
-            begin
-            and begin - 1 not in definitions
-            and atoms.gaps[begin].count("\n") == 1
-            and atoms.text.startswith(_COMMENT, atoms.spans[begin - 1][0])
-        ):
-            begin -= 1
-        yield begin
+def _last_line(text: str, start: int, end: int) -> str:
+    return text[max(start, text.rfind("\n", start, end)) : end].lstrip()
 
 
 def _indentation(atoms: Atoms, atom: int) -> int:

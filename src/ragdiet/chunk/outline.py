@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ragdiet.protocols import TokenCounter
@@ -11,6 +13,8 @@ from ragdiet.types import Document
 
 _CONTEXT_TOKENS = 32
 _LONGEST_PART = 120
+# The rest of a heading's line, and a line without words.
+_HEADING_ENDS = re.compile(r"[^\n]*+\n(?:[^\w\n]++\n)?")
 
 
 class Outline:
@@ -52,6 +56,18 @@ class Outline:
         path = self._path(start)
         page = bisect_right(self._pages, start)
         return ({"heading": path[-1]} if path else {}) | ({"page": max(1, page)} if self._pages else {})
+
+    def lines(self, text: str) -> list[int]:
+        """Where the lines begin and end that hold the headings, with a line of marks below; in order."""
+        offsets: list[int] = []
+        after = 0
+        for offset, following in pairwise([*self.offsets, len(text)]):
+            begin = text.rfind("\n", after, max(after, offset)) + 1
+            after = max(after, offset)
+            offsets.append(begin)
+            if match := _HEADING_ENDS.match(text, after, max(after, following)):
+                offsets.append(match.end())
+        return sorted(offsets)
 
     def _path(self, offset: int) -> tuple[str, ...]:
         number = bisect_right(self.offsets, offset)

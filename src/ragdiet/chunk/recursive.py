@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ragdiet.chunk.assemble import assemble, check_size
 from ragdiet.chunk.atoms import Atoms
-from ragdiet.chunk.borders import Border, borders_of, section_borders
+from ragdiet.chunk.borders import Border
 from ragdiet.chunk.outline import Outline
 from ragdiet.chunk.strongest import strongest_cuts
 from ragdiet.protocols import TokenCounter
@@ -34,21 +34,18 @@ class RecursiveChunker:
         self._size = size
         self._overlap = overlap
         self._counter = counter or default_counter()
-        self.version = f"recursive-{size}-{overlap}-{self._counter.name}-v2"
+        self.version = f"recursive-{size}-{overlap}-{self._counter.name}-v3"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""
         return assemble(document, self._size, self._counter, self._slices)
 
-    def _slices(self, atoms: Atoms, outline: Outline) -> list[Span]:
-        begins = section_borders(atoms, outline)
-        borders = borders_of(atoms, begins)
-        sections = _sections(borders, begins, outline.levels)
-        cuts = strongest_cuts(atoms, borders, self._size, overlap=self._overlap, sections=sections)
-        return [atoms.span(first, end) for first, end in cuts]
+    def _slices(self, atoms: Atoms, outline: Outline) -> Iterator[Span]:
+        sections = _sections(atoms, atoms.at(outline.offsets), outline.levels)
+        return strongest_cuts(atoms, self._size, overlap=self._overlap, sections=sections)
 
 
-def _sections(borders: Sequence[Border], begins: Sequence[int], levels: Sequence[int]) -> dict[int, tuple[int, float]]:
+def _sections(atoms: Atoms, begins: Sequence[int], levels: Sequence[int]) -> dict[int, tuple[int, float]]:
     """By the border each section begins at: the border it ends at, and the fill from which it begins a chunk."""
     outermost = sorted(set(levels))
     if len(outermost) > 1 and levels.count(outermost[0]) == 1:
@@ -58,9 +55,9 @@ def _sections(borders: Sequence[Border], begins: Sequence[int], levels: Sequence
     for begin, level in zip(reversed(begins), reversed(levels), strict=True):
         while below and below[-1][1] > level:
             below.pop()
-        end = below[-1][0] if below else len(borders) - 1
+        end = below[-1][0] if below else len(atoms.spans)
         below.append((begin, level))
         rank = min(max(0, bisect_left(outermost, level)), len(_FILL_AT_HEADING) - 1)
-        if borders[begin] == Border.HEADING and begin < len(borders) - 1:
+        if atoms.borders[begin] == Border.HEADING and begin < len(atoms.spans):
             sections[begin] = (end, _FILL_AT_HEADING[rank])
     return sections

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ragdiet.chunk.atoms import Atoms
-from ragdiet.chunk.borders import Border
 from ragdiet.chunk.strongest import strongest_cuts
+from ragdiet.types import Span
 
 _DEEPEST = 12
 _LEAST_LEAD = 0.125
@@ -42,17 +42,15 @@ def section_tree(atoms: int, begins: Sequence[int], levels: Sequence[int]) -> Se
     return root
 
 
-def pack(
-    atoms: Atoms, borders: Sequence[Border], size: int, section: Section, *, small: float, first: int | None = None
-) -> Iterator[tuple[int, int]]:
-    """The section as ranges of atoms of about ``size`` tokens at most.
+def pack(atoms: Atoms, size: int, section: Section, *, small: float, first: int | None = None) -> Iterator[Span]:
+    """The section as slices of about ``size`` tokens at most.
 
-    Neighbours under the same parent share a range where both fit and one of them is smaller than
+    Neighbours under the same parent share a slice where both fit and one of them is smaller than
     ``small``, a share of the size. ``first`` is given where the section takes what lies before it along.
     """
     begun = section.begin if first is None else first
     if atoms.tokens(begun, section.end) <= size:
-        yield begun, section.end
+        yield atoms.span(begun, section.end)
         return
     for child in section.children:
         if begun < child.begin:
@@ -61,26 +59,24 @@ def pack(
             is_joined = smaller < small * size and atoms.tokens(begun, child.end) <= size
             is_lead = child is section.children[0] and before < _LEAST_LEAD * size
             if not is_joined and not is_lead:
-                yield from strongest_cuts(atoms, borders, size, start=begun, end=child.begin)
+                yield from strongest_cuts(atoms, size, start=begun, end=child.begin)
                 begun = child.begin
         if atoms.tokens(begun, child.end) > size:
-            yield from pack(atoms, borders, size, child, small=small, first=begun)
+            yield from pack(atoms, size, child, small=small, first=begun)
             begun = child.end
     if begun < section.end:
-        yield from strongest_cuts(atoms, borders, size, start=begun, end=section.end)
+        yield from strongest_cuts(atoms, size, start=begun, end=section.end)
 
 
-def pack_apart(
-    atoms: Atoms, borders: Sequence[Border], size: int, section: Section, *, small: float
-) -> Iterator[tuple[int, int]]:
-    """As `pack`, but no range goes over the border between two children; only a title leads on to the first."""
+def pack_apart(atoms: Atoms, size: int, section: Section, *, small: float) -> Iterator[Span]:
+    """As `pack`, but no slice goes over the border between two children; only a title leads on to the first."""
     begun = section.begin
     for child in section.children:
         is_lead = child is section.children[0] and atoms.tokens(begun, child.begin) < _LEAST_LEAD * size
         if begun < child.begin and not is_lead:
-            yield from strongest_cuts(atoms, borders, size, start=begun, end=child.begin)
+            yield from strongest_cuts(atoms, size, start=begun, end=child.begin)
             begun = child.begin
-        yield from pack(atoms, borders, size, child, small=small, first=begun)
+        yield from pack(atoms, size, child, small=small, first=begun)
         begun = child.end
     if begun < section.end:
-        yield from strongest_cuts(atoms, borders, size, start=begun, end=section.end)
+        yield from strongest_cuts(atoms, size, start=begun, end=section.end)

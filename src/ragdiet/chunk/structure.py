@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ragdiet.chunk.assemble import assemble, check_size
 from ragdiet.chunk.atoms import Atoms
-from ragdiet.chunk.borders import borders_of, section_borders
 from ragdiet.chunk.outline import Outline
 from ragdiet.chunk.sections import pack_apart, section_tree
 from ragdiet.protocols import TokenCounter
@@ -26,18 +27,16 @@ class StructureChunker:
         check_size(size)
         self._size = size
         self._counter = counter or default_counter()
-        self.version = f"structure-{size}-{self._counter.name}-v1"
+        self.version = f"structure-{size}-{self._counter.name}-v2"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""
         return assemble(document, self._size, self._counter, self._slices)
 
-    def _slices(self, atoms: Atoms, outline: Outline) -> list[Span]:
-        begins = section_borders(atoms, outline)
-        borders = borders_of(atoms, begins)
-        whole = section_tree(len(atoms.spans), begins, outline.levels)
+    def _slices(self, atoms: Atoms, outline: Outline) -> Iterator[Span]:
+        whole = section_tree(len(atoms.spans), atoms.at(outline.offsets), outline.levels)
         if len(whole.children) == 1:  # the title of the whole: its sections are the outermost
             (title,) = whole.children
             title.begin = 0
             whole = title
-        return [atoms.span(first, end) for first, end in pack_apart(atoms, borders, self._size, whole, small=_SMALL)]
+        return pack_apart(atoms, self._size, whole, small=_SMALL)

@@ -22,6 +22,7 @@ from ragdiet.errors import InvalidArgument, QualityRejected, SourceError
 from ragdiet.ingest.copies import Copies, Original, meta_hash
 from ragdiet.ingest.tally import rejection
 from ragdiet.quality import Quality, Screened, check_duplicates, screen, screen_chunks, strip_boilerplate
+from ragdiet.sentences import split_sentences
 from ragdiet.store import DocumentChange, DocumentStore, FingerprintRow, KnownChunk, KnownDocument, NewChunk
 from ragdiet.types import STRUCTURE_KEYS, Chunk, Document, Rejection
 
@@ -210,7 +211,8 @@ class Planner:
         chunks, dropped = screen_chunks(self._chunker.chunk(document), screened, self._policy)
         stored = _Stored(before.chunks if before else ())
         for chunk in chunks:
-            self._add_chunk(change, chunk, stored)
+            sentences = chunk.sentences or split_sentences(chunk.text)
+            self._add_chunk(change, replace(chunk, sentences=sentences), stored)
         plan.rejected += [
             Rejection(
                 uri=document.uri or document.id,
