@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -169,15 +170,13 @@ def test_rows_are_compared_by_content(databases: Databases, handbook: Path) -> N
         assert orphans == {"chunks without terms": 1, "chunks without a vector": chunks, "corpora with wrong totals": 1}
 
 
-@pytest.mark.parametrize("indexes_after", [False, True])
-def test_raw_copy_brings_the_very_same_rows(databases: Databases, handbook: Path, indexes_after: bool) -> None:
+@pytest.mark.parametrize("indexes", ["before", "after"])
+def test_raw_copy_brings_the_very_same_rows(databases: Databases, handbook: Path, indexes: Any) -> None:
     with databases.fresh(SPACE) as one, databases.fresh(SPACE) as other:
         with RAG.connect(one, embedder=DigestEmbedder()) as rag:
             rag.ingest(handbook)
         tables = ("corpus", "document", "chunk", "lexical", "term", f"vector_{SPACE.name}")
-        ingest_rows.raw_copy(
-            {table: ingest_rows.exported(one, table) for table in tables}, other, indexes_after=indexes_after
-        )
+        ingest_rows.raw_copy({table: ingest_rows.exported(one, table) for table in tables}, other, indexes=indexes)
         assert not differences(contents(one, SPACE), contents(other, SPACE))
         queries = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'ragdiet' ORDER BY indexname"
         with psycopg.connect(one) as first, psycopg.connect(other) as second:
