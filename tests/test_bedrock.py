@@ -48,6 +48,7 @@ from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, user_message
 from ragdiet.observe import Trace, tracing
 from ragdiet.protocols import Embedder, Generator
+from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Generation, Prompt, Turn, Usage
 from tests.bedrock_server import REFUSAL as SERVER_REFUSAL
 from tests.bedrock_server import TITAN, BedrockServer, Fault, extract, words
@@ -625,6 +626,16 @@ def test_no_texts_no_call(server: BedrockServer, embedder: TitanEmbedder) -> Non
     found = embedder.embed([], kind="document")
     assert found.vectors.shape == (0, 256)
     assert (found.tokens, server.calls) == (0, ())
+
+
+def test_titan_quotes_texts_without_a_request(ledger: MemoryLedger) -> None:
+    embedder = TitanEmbedder(region=REGION, ledger=ledger, prices=PriceBook.default())
+    texts = ["The notice period is three months.", "Trains are booked early."]
+    tokens = sum(default_counter().count_batch(texts))
+    quote = embedder.quote_texts(texts)
+    assert quote.least == quote.expected == tokens * Decimal("0.02") / 1_000_000
+    assert quote.expected < quote.most
+    assert ledger.calls == ()
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,11 @@ def report_line(report: IngestReport) -> str:
     """An ingest in one line."""
     documents = sum(rejection.start is None for rejection in report.rejected)
     parts = len(report.rejected) - documents
+    left_out = f", {parts:,} chunk{'s' * (parts > 1)} left out" if parts else ""
     return (
         f"{'dry run, nothing was written: ' if report.dry_run else ''}"
         f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
-        f"{report.deleted:,} deleted, {documents:,} rejected{f', {parts:,} parts left out' if parts else ''}; "
+        f"{report.deleted:,} deleted, {documents:,} rejected{left_out}; "
         f"{report.chunks:,} chunks, {report.tokens:,} tokens {'to embed' if report.dry_run else 'embedded'}, "
         f"{report.seconds:.1f} s, ${report.cost:f}"
     )
