@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ragdiet.chunk import RecursiveChunker
+from ragdiet.chunk import RecursiveChunker, WithoutContext
 from ragdiet.errors import InvalidArgument, StoreError
 from ragdiet.rag import RAG
 from ragdiet.store import Database
@@ -252,3 +252,14 @@ def test_a_collection_that_is_dropped_in_mid_ingest(rag: RAG) -> None:
     with pytest.raises(StoreError, match="dropped meanwhile"):
         rag.ingest(large_load(), progress=drop)
     assert rag.ingest([Document("a", TEXT)]).added == 1
+
+
+def test_title_and_headings_can_be_left_out_of_what_is_embedded(database: Database) -> None:
+    document = Document("a", TEXT, title="Memorandum")
+    for name, chunker in (("with", RecursiveChunker()), ("without", WithoutContext(RecursiveChunker()))):
+        embedder = WordEmbedder()
+        rag = RAG(database, embedder=embedder, chunker=chunker, collection=name)
+        rag.ingest([document])
+        assert embedder.texts == [TEXT if name == "without" else f"Memorandum\n{TEXT}"]
+        assert rag.retrieve("pump")[0].text == TEXT
+        assert bool(rag.retrieve("memorandum")[0].keyword_rank) == (name == "with")

@@ -47,6 +47,7 @@ PUBLIC = [
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
+    "WithoutContext",
     "compress",
 ]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ragdiet.account import MemoryLedger, PriceBook
     from ragdiet.aio import AsyncRAG
     from ragdiet.bedrock import BedrockClient
-    from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker
+    from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
     from ragdiet.embed import MiniLM, TitanEmbedder
     from ragdiet.errors import RagdietError
@@ -75,6 +75,7 @@ _HOMES = {
     "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
     "Turn": "types",
+    "WithoutContext": "chunk",
     "compress": "diet",
 }
 
@@ -110,6 +111,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
+    "WithoutContext",
     "compress",
 ]
 
