@@ -172,11 +172,17 @@ def test_lines_that_many_documents_begin_or_end_with_are_left_out(rag: RAG, dsn:
         )
 
     rag.ingest([page(number) for number in range(20)])
-    rag.ingest([page(number) for number in range(20, 22)])
+    report = rag.ingest([page(number) for number in range(20, 22)])
     texts = [str(row[0]) for row in rows(dsn, "SELECT text FROM ragdiet.chunk ORDER BY id")]
     assert texts == [f"Subject {number} is explained here." for number in range(22)]
     starts = rows(dsn, "SELECT DISTINCT start_offset FROM ragdiet.chunk")
     assert starts == [(len("ACME Intranet | Home | Staff | Search\n\n"),)]
+    pages = {f"page{number}": page(number).text for number in (20, 21)}
+    assert {(one.uri, one.error, pages[one.uri][one.start : one.end]) for one in report.rejected} == {
+        (f"page{number}", "Boilerplate", line)
+        for number in (20, 21)
+        for line in ("ACME Intranet | Home | Staff | Search", f"Page {number} of 90", "© ACME, all rights reserved")
+    }
 
 
 def test_left_out_parts_are_in_the_report(rag: RAG, dsn: str) -> None:
@@ -202,6 +208,9 @@ def test_sensitive_data_is_flagged_masked_or_rejected(database: Database) -> Non
             assert hits[0].text == text
         elif way == "mask":
             assert "anna" not in hits[0].text
+            assert [(one.error, text[one.start : one.end]) for one in report.rejected] == [
+                ("SensitiveContent", "anna.smit@acme.example")
+            ]
             assert len(hits[0].text) == len(text)
         else:
             assert [one.error for one in report.rejected] == ["SensitiveContent"]

@@ -18,7 +18,7 @@ from ragdiet.errors import (
     SensitiveContent,
     SourceError,
 )
-from ragdiet.quality import Quality, check_duplicates, screen, screen_chunks, strip_boilerplate
+from ragdiet.quality import LeftOut, Quality, check_duplicates, screen, screen_chunks, strip_boilerplate
 from ragdiet.quality.fingerprint import fingerprint
 from ragdiet.types import Document
 
@@ -37,7 +37,7 @@ def document(text: str, **fields: object) -> Document:
 def test_a_clean_document_gets_its_language_and_nothing_else() -> None:
     screened = screen(document(PROSE, meta={"own": 1}), Quality())
     assert screened.document == document(PROSE, meta={"own": 1, "lang": "en"})
-    assert (screened.flagged, screened.notes) == ((), ())
+    assert (screened.flagged, screened.left_out) == ((), ())
     assert screened.fingerprint == fingerprint(PROSE)
     assert len(screened.edges) == 1
 
@@ -58,7 +58,7 @@ def test_off_changes_nothing(text: str, meta: dict[str, object]) -> None:
     given_document = document(text, title="CafÃ© " + MAIL, meta=meta)
     screened = screen(given_document, Quality.off())
     assert screened.document is given_document
-    assert (screened.fingerprint, screened.edges, screened.flagged, screened.notes) == (None, (), (), ())
+    assert (screened.fingerprint, screened.edges, screened.flagged, screened.left_out) == (None, (), (), ())
     chunks = RecursiveChunker(size=64).chunk(given_document) if text.strip() else []
     assert screen_chunks(chunks, screened, Quality.off()) == (tuple(chunks), ())
 
@@ -90,7 +90,10 @@ def test_masking_hides_text_title_and_headings_and_moves_nothing() -> None:
     assert screened.document.title == f"Ask {hidden}"
     assert screened.document.meta["headings"] == [[0, 1, f"Ask {hidden}"]]
     assert screened.document.meta["sensitive"] == ["aws_access_key"]
-    assert screened.notes == ("email masked: 1",)
+    at = text.rindex(MAIL)
+    assert screened.left_out == (
+        LeftOut(start=at, end=at + len(MAIL), error="SensitiveContent", reason="email masked"),
+    )
     assert screened.fingerprint == fingerprint(text)
 
 
@@ -124,7 +127,6 @@ def test_encoding_by_policy() -> None:
     broken = document(f"CafÃ©. {PROSE}")
     screened = screen(broken, Quality())
     assert screened.document.text == f"Café. {PROSE}"
-    assert screened.notes == ("text decoded with the wrong charset was repaired",)
     with pytest.raises(BadEncoding, match=r"encoding='repair'"):
         screen(broken, Quality(encoding="reject"))
     assert screen(broken, Quality(encoding="keep")).document.text == broken.text
@@ -159,7 +161,10 @@ def test_lines_that_others_repeat_go_and_what_was_flagged_in_them() -> None:
     repeated = {edge.hash for edge in screened.edges if not text[edge.start : edge.end].startswith("The")}
     stripped = strip_boilerplate(screened, repeated)
     assert stripped.document.text == f"{' ' * 8}\n{PROSE}\n{' ' * len(f'Questions to {MAIL}')}"
-    assert stripped.notes == ("2 lines that other documents repeat were left out",)
+    assert [text[one.start : one.end] for one in stripped.left_out] == ["Handbook", f"Questions to {MAIL}"]
+    assert {(one.error, one.reason) for one in stripped.left_out} == {
+        ("Boilerplate", "a line that other documents begin or end with")
+    }
     assert (stripped.flagged, "sensitive" in stripped.document.meta) == ((), False)
     assert strip_boilerplate(screened, set()) is screened
     chunks = RecursiveChunker(size=128).chunk(stripped.document)

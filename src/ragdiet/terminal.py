@@ -34,7 +34,7 @@ def report_line(report: IngestReport) -> str:
     """An ingest in one line."""
     documents = sum(rejection.start is None for rejection in report.rejected)
     parts = len(report.rejected) - documents
-    left_out = f", {parts:,} chunk{'s' * (parts > 1)} left out" if parts else ""
+    left_out = f", {parts:,} part{'s' * (parts > 1)} left out" if parts else ""
     return (
         f"{'dry run, nothing was written: ' if report.dry_run else ''}"
         f"{report.added:,} added, {report.updated:,} updated, {report.unchanged:,} unchanged, "
@@ -50,7 +50,7 @@ def rejection_lines(report: IngestReport) -> list[str]:
     return [
         *(f"rejected {one.uri}: {one.error}: {one.reason}" for one in report.rejected if one.start is None),
         *(
-            f"left out {count:,} chunk{'s' * (count > 1)} of {uri}: {error}: {reason}"
+            f"left out {count:,} part{'s' * (count > 1)} of {uri}: {error}: {reason}"
             for (uri, error, reason), count in parts.items()
         ),
     ]

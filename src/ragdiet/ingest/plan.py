@@ -208,7 +208,7 @@ class Planner:
             fingerprint=_row(own) if own else None,
             known=before,
         )
-        chunks, dropped = screen_chunks(self._chunker.chunk(document), screened, self._policy)
+        chunks, left_out = screen_chunks(self._chunker.chunk(document), screened, self._policy)
         stored = _Stored(before.chunks if before else ())
         for chunk in chunks:
             sentences = chunk.sentences or split_sentences(chunk.text)
@@ -217,12 +217,12 @@ class Planner:
             Rejection(
                 uri=document.uri or document.id,
                 reason=each.reason,
-                error="LowInformation",
+                error=each.error,
                 by_policy=True,
-                start=each.chunk.start,
-                end=each.chunk.end,
+                start=each.start,
+                end=each.end,
             )
-            for each in dropped
+            for each in (*screened.left_out, *left_out)
         ]
         return change
 

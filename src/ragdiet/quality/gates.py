@@ -7,7 +7,6 @@ raises the error that names why.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,27 +30,29 @@ from ragdiet.types import Chunk, Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Part of a document that is not indexed, ``text[start:end]``, and why. ``error`` as in ``ragdiet.errors``."""
+
+    start: int
+    end: int
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
     """A document that may go on. ``document`` is repaired and masked, with ``meta["lang"]`` and
     ``meta["sensitive"]`` (sorted kinds, those of its title too) where there is something to say; ``flagged``
     are the findings in its text, by its offsets. ``fingerprint`` is of the text before masking, None where the policy
-    keeps duplicates. ``edges`` are empty for source code and where the policy keeps boilerplate. ``notes``
-    say in words what was done.
+    keeps duplicates. ``edges`` are empty for source code and where the policy keeps boilerplate. ``left_out``
+    is what was masked or made blank.
     """
 
     document: Document
     fingerprint: Fingerprint | None
     edges: tuple[Edge, ...]
     flagged: tuple[Finding, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """A chunk that is not worth indexing, and why."""
-
-    chunk: Chunk
-    reason: str
+    left_out: tuple[LeftOut, ...]
 
 
 def screen(document: Document, policy: Quality) -> Screened:
@@ -60,11 +61,10 @@ def screen(document: Document, policy: Quality) -> Screened:
     Raises BadEncoding for a text that is too broken, or mis-decoded under ``encoding="reject"``;
     SensitiveContent for secrets or personal data that the policy rejects.
     """
-    notes: list[str] = []
-    document = _decoded_well(document, policy, notes)
+    document = _decoded_well(document, policy)
     compared = "reject" in (policy.duplicates, policy.near_duplicates)
     own = fingerprint(document.text) if compared else None
-    document, flagged, flagged_kinds = _without_sensitive(document, policy, notes)
+    document, flagged, flagged_kinds, hidden = _without_sensitive(document, policy)
     is_code = document.meta.get("format") == "code"
     additions: dict[str, Any] = {}
     if policy.language and not is_code and "lang" not in document.meta and (tag := language(document.text)):
@@ -74,7 +74,11 @@ def screen(document: Document, policy: Quality) -> Screened:
     if additions:
         document = replace(document, meta={**document.meta, **additions})
     edges = edge_lines(document.text) if policy.boilerplate == "drop" and not is_code else ()
-    return Screened(document=document, fingerprint=own, edges=edges, flagged=flagged, notes=tuple(notes))
+    left_out = tuple(
+        LeftOut(start=each.start, end=each.end, error=SensitiveContent.__name__, reason=f"{each.kind} masked")
+        for each in hidden
+    )
+    return Screened(document=document, fingerprint=own, edges=edges, flagged=flagged, left_out=left_out)
 
 
 def check_duplicates(own: Fingerprint, others: Iterable[tuple[str, Fingerprint]], policy: Quality) -> None:
@@ -127,46 +131,47 @@ def strip_boilerplate(screened: Screened, repeated: Set[int]) -> Screened:
         meta["sensitive"] = [kind for kind in meta["sensitive"] if kind not in lost]
         if not meta["sensitive"]:
             del meta["sensitive"]
-    note = f"{len(blanked)} lines that other documents repeat were left out"
+    reason = "a line that other documents begin or end with"
+    lost_lines = (LeftOut(start=start, end=end, error=Boilerplate.__name__, reason=reason) for start, end in blanked)
     return replace(
         screened,
         document=replace(document, text=text, meta=meta),
         flagged=left,
-        notes=(*screened.notes, note),
+        left_out=(*screened.left_out, *lost_lines),
     )
 
 
 def screen_chunks(
     chunks: Sequence[Chunk], screened: Screened, policy: Quality
-) -> tuple[tuple[Chunk, ...], tuple[Dropped, ...]]:
+) -> tuple[tuple[Chunk, ...], tuple[LeftOut, ...]]:
     """The chunks worth indexing, numbered anew, with ``meta["sensitive"]`` for what is flagged in them; and
-    those dropped.
+    those left out.
 
     Raises LowInformation where none is left.
     """
     repeats = frozenset(repeated_chunks(chunks)) if policy.boilerplate == "drop" else frozenset[int]()
     kept: list[Chunk] = []
-    dropped: list[Dropped] = []
+    left_out: list[LeftOut] = []
     for place, chunk in enumerate(chunks):
         reason = why_uninformative(chunk.text, chunk.tokens) if policy.low_information == "drop" else None
         if reason is None and place in repeats:
             reason = "repeats an earlier chunk of its document"
         if reason is not None:
-            dropped.append(Dropped(chunk=chunk, reason=reason))
+            left_out.append(LeftOut(start=chunk.start, end=chunk.end, error=LowInformation.__name__, reason=reason))
             continue
         kinds = sorted({f.kind for f in screened.flagged if f.start < chunk.end and f.end > chunk.start})
         meta = {**chunk.meta, "sensitive": kinds} if kinds else chunk.meta
         kept.append(replace(chunk, ordinal=len(kept), meta=meta))
-    if dropped and not kept:
-        reasons = ", ".join(sorted({one.reason for one in dropped}))
+    if left_out and not kept:
+        reasons = ", ".join(sorted({one.reason for one in left_out}))
         raise LowInformation(
             f"nothing in it could answer a question ({reasons}): leave it out, or ingest with "
             "quality=Quality(low_information='keep')"
         )
-    return tuple(kept), tuple(dropped)
+    return tuple(kept), tuple(left_out)
 
 
-def _decoded_well(document: Document, policy: Quality, notes: list[str]) -> Document:
+def _decoded_well(document: Document, policy: Quality) -> Document:
     if policy.encoding == "keep":
         return document
     mended = repair_document(document)
@@ -175,22 +180,20 @@ def _decoded_well(document: Document, policy: Quality, notes: list[str]) -> Docu
             'it was decoded with the wrong charset ("CafÃ©" for "Café"): decode its source as UTF-8, or ingest '
             "with quality=Quality(encoding='repair')"
         )
-    if mended is not document:
-        notes.append("text decoded with the wrong charset was repaired")
     check_encoding(mended.text)
     return mended
 
 
 def _without_sensitive(
-    document: Document, policy: Quality, notes: list[str]
-) -> tuple[Document, tuple[Finding, ...], frozenset[Kind]]:
-    """The document masked where the policy masks, what is flagged in its text, and the kinds flagged in text
-    or title."""
+    document: Document, policy: Quality
+) -> tuple[Document, tuple[Finding, ...], frozenset[Kind], list[Finding]]:
+    """The document masked where the policy masks, what is flagged in its text, the kinds flagged in text or
+    title, and what is masked in its text."""
     ways: dict[Kind, str] = {
         kind: policy.secrets if kind in SECRETS else policy.personal for kind in SECRETS | PERSONAL
     }
     if {*ways.values()} == {"keep"}:
-        return document, (), frozenset()
+        return document, (), frozenset(), []
     of_title, of_text = find(document.title or ""), find(document.text)
     for findings, is_title in ((of_title, True), (of_text, False)):
         for finding in findings:
@@ -209,10 +212,9 @@ def _without_sensitive(
             meta["headings"] = [_masked_heading(entry, hidden_kinds) for entry in meta["headings"]]
         title = document.title if document.title is None else _masked(document.title, hidden_kinds)
         document = replace(document, text=masked(document.text, hidden), title=title, meta=meta)
-        for kind, count in sorted(Counter(finding.kind for finding in hidden).items()):
-            notes.append(f"{kind} masked: {count:,}")
     flagged = tuple(finding for finding in of_text if ways[finding.kind] == "flag")
-    return document, flagged, frozenset(kind for kind in _kinds((*of_title, *of_text)) if ways[kind] == "flag")
+    flagged_kinds = frozenset(kind for kind in _kinds((*of_title, *of_text)) if ways[kind] == "flag")
+    return document, flagged, flagged_kinds, hidden
 
 
 def _kinds(findings: Iterable[Finding]) -> frozenset[Kind]:

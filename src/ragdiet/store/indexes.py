@@ -26,8 +26,8 @@ _FEWEST = 5_000
 _LOCK = 0x7261676469657432
 """Any constant serves, so long as every ragdiet uses the same one."""
 
-_MOST_MEMORY = 1 << 20
-"""kB an index build may take, if the server's own setting is not higher already."""
+_GRAPH_BYTES = 768
+"""What pgvector's HNSW takes a row in memory beside the vector, at m = 16: 32 neighbours of 16 bytes and itself."""
 
 
 class Indexes:
@@ -60,8 +60,7 @@ class Indexes:
             owner.execute(SQL("SET maintenance_work_mem = {}").format(Literal(f"{self._kilobytes(owner)}kB")))
             owner.execute("SET lock_timeout = '60s'")
             for name in missing:
-                owner.execute(SQL("DROP INDEX IF EXISTS {}").format(Identifier("ragdiet", name)))
-                owner.execute(self._definition(name))
+                self._create(owner, name)
                 owner.execute(SQL("ANALYZE {}").format(Identifier("ragdiet", self._tables[name])))
 
     def __enter__(self) -> Self:
@@ -81,6 +80,16 @@ class Indexes:
                     owner.execute(SQL("DROP INDEX IF EXISTS {}").format(Identifier("ragdiet", name)))
                 except psycopg.errors.LockNotAvailable:
                     return  # someone has long been reading: the indexes stay, and the load is slower
+
+    def _create(self, owner: psycopg.Connection, name: str) -> None:
+        drop = SQL("DROP INDEX IF EXISTS {}").format(Identifier("ragdiet", name))
+        owner.execute(drop)
+        try:
+            owner.execute(self._definition(name))
+        except psycopg.errors.DiskFull:  # as a rule a container's small /dev/shm, where workers share the graph
+            owner.execute(drop)
+            owner.execute("SET max_parallel_maintenance_workers = 0")
+            owner.execute(self._definition(name))
 
     def _own(self) -> psycopg.Connection | None:
         """A connection that may build indexes and that alone does, or None."""
@@ -120,11 +129,13 @@ class Indexes:
         return SQL(str(CreateIndex(index).compile(dialect=postgresql.dialect())))  # type: ignore[no-untyped-call]
 
     def _kilobytes(self, owner: psycopg.Connection) -> int:
-        """HNSW in memory takes a vector and its links a row: without room for all it builds many times slower."""
+        """The server's maintenance_work_mem, or what the graph needs up to a quarter of effective_cache_size, the
+        memory that the server believes it has. A graph that does not fit is built many times slower."""
         row = owner.execute(
-            "SELECT (SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus), setting::bigint FROM pg_settings "
-            "WHERE name = 'maintenance_work_mem'"
+            "SELECT (SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus), "
+            "pg_size_bytes(current_setting('maintenance_work_mem')) / 1024, "
+            "pg_size_bytes(current_setting('effective_cache_size')) / 1024"
         ).fetchone()
         assert row is not None
-        needed = int(row[0]) * (2 * self._space.dimensions + 512) // 1024
-        return max(int(row[1]), min(needed, _MOST_MEMORY))
+        chunks, own, cache = map(int, row)
+        return max(own, min(chunks * (2 * self._space.dimensions + _GRAPH_BYTES) // 1024, cache // 4))

@@ -32,6 +32,7 @@ _SETTINGS_FILE = "ragdiet.conf"
 _SETTINGS = """\
 # Written once, when the data folder was made. Edit it, or use ALTER SYSTEM.
 shared_buffers = 128MB
+effective_cache_size = {cache}MB
 max_connections = 100
 wal_level = minimal         # no replicas: bulk loads and index builds write less
 max_wal_senders = 0
@@ -128,7 +129,7 @@ class Cluster:
                 break
         else:
             raise EmbeddedServerError(f"initdb could not make {self.data} (as uid {self.user.uid}): {failure}")
-        for file, text in ((_SETTINGS_FILE, _SETTINGS), ("postgresql.conf", f"\ninclude = '{_SETTINGS_FILE}'\n")):
+        for file, text in ((_SETTINGS_FILE, _settings()), ("postgresql.conf", f"\ninclude = '{_SETTINGS_FILE}'\n")):
             self._append(making / file, text)
         making.rename(self.data)
         os.fsync(self.descriptor)
@@ -171,6 +172,11 @@ class Cluster:
             out.write(text)
             out.flush()
             os.fsync(descriptor)
+
+
+def _settings() -> str:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return _SETTINGS.format(cache=memory // 2 // 2**20)
 
 
 def open_cluster(path: Path) -> Cluster:
