@@ -278,16 +278,15 @@ class Asker:
 
     def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
         with metered(self._ledger, stage="retrieve", model="local:postgresql"):
-            return Hits(
-                self._retriever.retrieve(
-                    question,
-                    vector,
-                    k=scope.k,
-                    tenant=scope.tenant,
-                    collection=scope.collection,
-                    filter=scope.filter,
-                )
+            found = self._retriever.retrieve(
+                question,
+                vector,
+                k=scope.k,
+                tenant=scope.tenant,
+                collection=scope.collection,
+                filter=scope.filter,
             )
+            return found if isinstance(found, Hits) else Hits(found)
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
