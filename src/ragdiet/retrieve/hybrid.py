@@ -99,14 +99,15 @@ class HybridRetriever:
             "dense_weight": self._dense_weight if vector is not None else 0.0,
             "k": k,
         }
-        with self._database.transaction() as connection:
+
+        def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
             corpus = connection.execute(
                 "SELECT id, chunks, coalesce(next_expiry <= now(), false) FROM ragdiet.corpus "
                 "WHERE tenant = %s AND collection = %s",
                 (tenant, collection),
             ).fetchone()
             if corpus is None or not corpus[1]:
-                return Hits()
+                return ()
             parameters["corpus"] = corpus[0]
             some_expired = corpus[2]
             exact = corpus[1] <= _EXACT_UP_TO or bool(filter) or some_expired
@@ -114,8 +115,9 @@ class HybridRetriever:
                 _tune_index_scan(connection, depth)
             filtered = _filter_keys(filter, parameters)
             statement = _statement(self._space.name, exact=exact, filtered=filtered, some_expired=some_expired)
-            rows = connection.cursor(binary=True).execute(statement, parameters).fetchall()
-        return Hits(map(_hit, rows))
+            return connection.cursor(binary=True).execute(statement, parameters).fetchall()
+
+        return Hits(map(_hit, self._database.run(search, read_only=True)))
 
     def _checked(self, vector: NDArray[np.float32] | None) -> HalfVector:
         if vector is None or not self._dense:
