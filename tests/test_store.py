@@ -190,7 +190,7 @@ def test_refused_connection_is_told_at_once() -> None:
 
 
 def test_malformed_dsn() -> None:
-    with pytest.raises(StoreError):
+    with pytest.raises(InvalidArgument, match="percent-encoded"):
         Database("this is = not = a dsn")
 
 

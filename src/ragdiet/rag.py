@@ -116,7 +116,7 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
-            rag = cls._open(server.dsn, Named(region, prices), embedder, models, pieces)
+            rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
         except BaseException:
@@ -133,27 +133,49 @@ class RAG:
         embedder: str | Embedder = "local:minilm",
         models: Sequence[str | Generator] = ("local:extractive",),
         prices: PriceBook | None = None,
+        reader: str | None = None,
+        auth: Literal["iam"] | None = None,
+        secret: str | None = None,
+        proxy: bool = False,
+        max_connections: int = 10,
+        patience: float = 60.0,
         **pieces: Any,
     ) -> Self:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``. Raises
-        UnknownModel, UnknownPrice, StoreUnavailable. Changes no schema: call ``migrate`` once, as a
-        role that may.
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``.
+
+        Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
+        ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
+        that holds the password. Both demand a trusted certificate. ``proxy=True`` for RDS Proxy.
+        ``max_connections`` are open at most at each of the two; ``patience`` seconds bound the wait for a
+        failover, a waking cluster, or a free connection. ``Database`` says what each of them promises.
+
+        Raises UnknownModel, UnknownPrice, StoreUnavailable, StoreAccessDenied, CertificateRejected,
+        DatabaseMissing. Changes no schema: call ``migrate`` once, as a role that may.
         """
-        return cls._open(dsn, Named(region, prices), embedder, models, pieces)
+        store = Database(
+            dsn,
+            reader=reader,
+            auth=auth,
+            secret=secret,
+            region=region,
+            proxy=proxy,
+            max_size=max_connections,
+            timeout=patience,
+        )
+        return cls._open(store, Named(region, prices), embedder, models, pieces)
 
     @classmethod
     def _open(
         cls,
-        dsn: str,
+        store: Database,
         named: Named,
         embedder: str | Embedder,
         models: Sequence[str | Generator],
         pieces: dict[str, Any],
     ) -> Self:
-        store = Database(dsn)
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
             rag = cls(
@@ -174,7 +196,7 @@ class RAG:
 
         The only step that runs DDL. Safe to call again, and from several processes at once.
         """
-        version = migrate(self.store.dsn, self.space)
+        version = migrate(self.store.connect, self.space)
         self.store.forget_connections()
         self._schema_checked = True
         return version
@@ -371,8 +393,7 @@ class RAG:
 
     def _check_schema(self) -> None:
         if not self._schema_checked:
-            with self.store.transaction() as connection:
-                check_schema(connection, self.space)
+            self.store.run(lambda connection: check_schema(connection, self.space), read_only=True)
             self._schema_checked = True
 
     def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:

@@ -27,6 +27,7 @@ VALUES
     (%(call_id)s, %(prompt_id)s, %(attempt)s, %(stage)s, %(model)s, %(served)s, %(tier)s, %(region)s, %(tenant)s,
      %(tags)s, %(input_tokens)s, %(output_tokens)s, %(cache_read_tokens)s, %(cache_write_5m_tokens)s,
      %(cache_write_1h_tokens)s, %(units)s, %(price)s, %(cost)s, %(status)s, %(seconds)s, %(error)s, %(started_at)s)
+ON CONFLICT (call_id) DO NOTHING
 """
 
 _SETTLE = """
@@ -36,6 +37,13 @@ UPDATE ragdiet.call SET
     cache_write_1h_tokens = %(cache_write_1h_tokens)s, units = %(units)s, price = %(price)s, cost = %(cost)s,
     status = %(status)s, seconds = %(seconds)s, error = %(error)s
 WHERE call_id = %(call_id)s
+"""
+
+_FINISH = """
+INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence)
+VALUES (%(prompt_id)s, %(tenant)s, %(outcome)s, %(confidence)s)
+ON CONFLICT (prompt_id) DO UPDATE SET
+    outcome = excluded.outcome, confidence = excluded.confidence, finished_at = now()
 """
 
 # The key of a row of costs, as SQL over `call` c and `ask` a.
@@ -82,31 +90,27 @@ class PostgresLedger:
         self.record(call)
 
     def settle(self, call: Call) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(_SETTLE, _parameters(call))
+        self._write(_SETTLE, _parameters(call))
 
     def record(self, call: Call) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(_INSERT, _parameters(call))
+        self._write(_INSERT, _parameters(call))
 
     def finish(self, answer: Answer, *, tenant: str) -> None:
         """Note how an ask ended."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (prompt_id) DO UPDATE SET outcome = excluded.outcome, confidence = excluded.confidence, "
-                "finished_at = now()",
-                (answer.prompt_id, tenant, answer.outcome, answer.confidence),
-            )
+        self._write(
+            _FINISH,
+            {
+                "prompt_id": answer.prompt_id,
+                "tenant": tenant,
+                "outcome": answer.outcome,
+                "confidence": answer.confidence,
+            },
+        )
 
     def cost_of(self, prompt_id: str) -> Decimal:
         """The sum of a question's rows, USD."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s", (prompt_id,)
-            ).fetchone()
-        assert row is not None
-        return Decimal(row[0])
+        rows = self._read("SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %(id)s", {"id": prompt_id})
+        return Decimal(rows[0][0])
 
     def costs(self, *, by: CostKey, since: datetime | None) -> tuple[CostRow, ...]:
         """Spend by ``by``, dearest first. A call with several tags counts under each of them."""
@@ -115,11 +119,20 @@ class PostgresLedger:
         statement = _COSTS.format(
             key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
         )
-        with self._database.transaction() as connection:
-            rows = connection.execute(statement, {"since": since}).fetchall()
+        rows = self._read(statement, {"since": since})
         return tuple(
             CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
             for key, calls, asks, sent, got, cost in rows
+        )
+
+    def _write(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated."""
+        self._database.run(lambda connection: connection.execute(statement, parameters), repeatable=True)
+
+    def _read(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """At the writer: money is counted to the last row."""
+        return self._database.run(
+            lambda connection: connection.execute(statement, parameters).fetchall(), repeatable=True
         )
 
 

@@ -15,6 +15,7 @@ from ragdiet.retrieve.statement import Collection, find_collection, statement
 from ragdiet.types import Hit, Hits
 
 if TYPE_CHECKING:
+    import psycopg
     from numpy.typing import NDArray
 
     from ragdiet.protocols import Database
@@ -93,19 +94,20 @@ class HybridRetriever:
             "use_dense": use_dense,
             "k": k,
         }
-        with self._database.transaction() as connection:
+
+        def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
             found = find_collection(
                 connection, self._space, tenant=tenant, collection=collection, ef_search=min(1000, 2 * depth)
             )
             if found is None or not found.chunks:
-                return Hits()
+                return ()
             parameters["corpus"] = found.id
             parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), found.id).tolist()
             parameters["dense_weight"] = self._weight(found) if use_dense else 0.0
-            way = found.way
-            query = statement(self._space, way, depth=depth, dense=use_dense)
-            rows = connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
-        return _hits(rows)
+            query = statement(self._space, found.way, depth=depth, dense=use_dense)
+            return connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
+
+        return _hits(self._database.run(search, read_only=True))
 
     def _weight(self, collection: Collection) -> float:
         """The given weight, or else the one that was learnt for the collection, or else the model's."""

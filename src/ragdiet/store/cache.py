@@ -38,7 +38,8 @@ class EmbeddingCache:
 
     def get(self, hashes: Sequence[bytes]) -> dict[bytes, CachedVectors]:
         """The vectors that are stored already, float32, by hash."""
-        with self._database.transaction() as connection:
+
+        def read(connection: psycopg.Connection) -> dict[bytes, CachedVectors]:
             rows = connection.cursor(binary=True).execute(
                 self._find, {"space": self._space.name, "hashes": list(hashes)}
             )
@@ -50,19 +51,25 @@ class EmbeddingCache:
                 for digest, embedding, sentences in rows
             }
 
+        return self._database.run(read, repeatable=True)
+
     def has(self, hashes: Sequence[bytes]) -> set[bytes]:
         """Which of these are stored already, without reading their vectors."""
-        with self._database.transaction() as connection:
+
+        def read(connection: psycopg.Connection) -> set[bytes]:
             rows = connection.execute(
                 SQL("SELECT hash FROM ({}) AS found").format(self._find),
                 {"space": self._space.name, "hashes": list(hashes)},
             )
             return {row[0] for row in rows}
 
+        return self._database.run(read, repeatable=True)
+
     def put(self, vectors: Mapping[bytes, CachedVectors]) -> None:
         """Keep vectors that no chunk holds yet."""
-        with self._database.transaction() as connection, connection.cursor() as cursor:
-            cursor.executemany(
+
+        def write(connection: psycopg.Connection) -> None:
+            connection.cursor().executemany(
                 "INSERT INTO ragdiet.embedding_cache (space, hash, embedding, sentence_embeddings) "
                 "VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
                 [
@@ -76,12 +83,19 @@ class EmbeddingCache:
                 ],
             )
 
+        self._database.run(write, repeatable=True)
+
     def prune(self) -> int:
         """Forget vectors that no chunk has held for KEEP_DAYS days; returns how many."""
-        with self._database.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM ragdiet.embedding_cache WHERE cached_at < now() - make_interval(days => %s)", (KEEP_DAYS,)
-            ).rowcount
+        return self._database.run(
+            lambda connection: (
+                connection.execute(
+                    "DELETE FROM ragdiet.embedding_cache WHERE cached_at < now() - make_interval(days => %s)",
+                    (KEEP_DAYS,),
+                ).rowcount
+            ),
+            repeatable=True,
+        )
 
 
 def keep_vectors(connection: psycopg.Connection, space: Space, chunk_ids: Sequence[int]) -> None:

@@ -8,6 +8,8 @@ from ragdiet.errors import InvalidArgument
 from ragdiet.store.documents import DocumentStore
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ragdiet.store.database import Database
     from ragdiet.types import Space
 
@@ -21,7 +23,8 @@ class Collections:
 
     def swap(self, one: str, other: str, *, tenant: str) -> None:
         """Exchange the names of two collections of a tenant. Raises InvalidArgument where one is missing."""
-        with self._database.transaction() as connection:
+
+        def swap(connection: psycopg.Connection) -> None:
             rows = connection.execute(
                 "SELECT id, collection FROM ragdiet.corpus WHERE tenant = %s AND collection = ANY(%s) "
                 "ORDER BY id FOR UPDATE",
@@ -37,9 +40,12 @@ class Collections:
                     "UPDATE ragdiet.corpus SET collection = %s, version = version + 1 WHERE id = %s", (name, corpus_id)
                 )
 
+        self._database.run(swap)
+
     def drop(self, collection: str, *, tenant: str) -> int:
         """Delete a collection; returns how many documents it had, 0 where there is none of that name."""
-        with self._database.transaction() as connection:
+
+        def drop(connection: psycopg.Connection) -> int:
             row = connection.execute(
                 "SELECT id FROM ragdiet.corpus WHERE tenant = %s AND collection = %s FOR UPDATE", (tenant, collection)
             ).fetchone()
@@ -47,11 +53,17 @@ class Collections:
                 return 0
             counted = connection.execute("SELECT count(*) FROM ragdiet.document WHERE corpus_id = %s", row).fetchone()
             connection.execute("DELETE FROM ragdiet.corpus WHERE id = %s", row)
-        assert counted is not None
-        return int(counted[0])
+            assert counted is not None
+            return int(counted[0])
+
+        return self._database.run(drop)
 
     def sweep(self) -> int:
         """Delete what has expired in any collection; returns how many documents that were."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT id FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id").fetchall()
+        rows = self._database.run(
+            lambda connection: connection.execute(
+                "SELECT id FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id"
+            ).fetchall(),
+            repeatable=True,
+        )
         return sum(self._documents.delete_expired(corpus_id) for (corpus_id,) in rows)

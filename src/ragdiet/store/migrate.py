@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
-from ragdiet.store.database import mapped_errors
+from ragdiet.store.connection import mapped_errors
 from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
 
 if TYPE_CHECKING:
@@ -21,20 +23,19 @@ if TYPE_CHECKING:
 _LOCK = 0x7261676469657431
 
 
-def migrate(dsn: str, *spaces: Space) -> str:
+def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space) -> str:
     """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
 
-    Runs in one transaction under an advisory lock: several processes may call it at once, and a
-    failure leaves nothing behind. Needs a role that may create schemas and tables and, where pgvector
-    is not there yet, extensions. Returns the schema's version.
+    ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
+    processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
+    and tables and, where pgvector is not there yet, extensions. Returns the schema's version.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, connect_timeout=30), poolclass=NullPool
-    )
+    connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
+    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
         try:
             with engine.begin() as connection:
