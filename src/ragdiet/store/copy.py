@@ -92,18 +92,22 @@ _CHUNK_HEAD = Struct(">hiqiqiii").pack
 _CHUNK_HASH = Struct(">i16siiiiii").pack
 
 
-def copy_chunks(connection: psycopg.Connection, ids: Iterable[int], added: Iterable[tuple[int, NewChunk]]) -> None:
+def copy_chunks(
+    connection: psycopg.Connection, corpus_id: int, ids: Iterable[int], added: Iterable[tuple[int, NewChunk]]
+) -> None:
     """Write the chunks of ``added``, pairs of a document's number and its chunk, under ``ids``."""
+    corpus = binary.int4(corpus_id)
     copy(
         connection,
         "chunk",
-        "id document_id ordinal text hash tokens start_offset end_offset meta sentences",
+        "id document_id ordinal text hash tokens start_offset end_offset meta sentences corpus_id",
         (
-            _CHUNK_HEAD(10, 8, chunk_id, 8, document_id, 4, new.chunk.ordinal, len(text := new.chunk.text.encode()))
+            _CHUNK_HEAD(11, 8, chunk_id, 8, document_id, 4, new.chunk.ordinal, len(text := new.chunk.text.encode()))
             + text
             + _CHUNK_HASH(16, new.hash, 4, new.chunk.tokens, 4, new.chunk.start, 4, new.chunk.end)
             + _chunk_meta(new.chunk.meta)
             + binary.int4_array(tuple(chain.from_iterable(new.chunk.sentences)))
+            + corpus
             for chunk_id, (document_id, new) in zip(ids, added, strict=True)
         ),
     )
@@ -169,9 +173,9 @@ def copy_vectors(
         copy(
             connection,
             f"sentence_{space.name}",
-            "chunk_id embeddings",
+            "chunk_id embeddings corpus_id",
             (
-                b"\x00\x02" + binary.int8(chunk_id) + binary.halfvec_array(vectors, oid)
+                b"\x00\x03" + binary.int8(chunk_id) + binary.halfvec_array(vectors, oid) + binary.int4(corpus_id)
                 for chunk_id, vectors in sentences
             ),
         )

@@ -157,7 +157,7 @@ class DocumentStore:
         terms = postings([new.terms for _, new in added] + [new.terms for new in renamed])
         average = update_statistics(connection, corpus, removed=lost, added=terms)
         if added:
-            copy_chunks(connection, chunk_ids, added)
+            copy_chunks(connection, corpus.id, chunk_ids, added)
         if indexed:
             copy_terms(connection, corpus.id, average, indexed, terms)
         embedded = list(zip(chunk_ids, (new for _, new in added), strict=True))

@@ -12,6 +12,7 @@ from pgvector.sqlalchemy import HALFVEC, SPARSEVEC
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -46,6 +47,7 @@ corpus = Table(
     Column("average_length", Float(53), comment="the avgdl that stored BM25 weights were made with"),
     Column("version", BigInteger, nullable=False, server_default="0", comment="counts changes of the content"),
     Column("next_expiry", DateTime(timezone=True), comment="the soonest expires_at of its documents"),
+    Column("language", Text, nullable=False, server_default="english", comment="of its analyzer"),
     UniqueConstraint("tenant", "collection"),
 )
 
@@ -98,6 +100,7 @@ chunk = Table(
     Column("end_offset", Integer, nullable=False),
     Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("sentences", ARRAY(Integer), nullable=False, comment="start, end, start, end, ... within the text"),
+    Column("corpus_id", Integer, nullable=False, comment="that of its document"),
     Index("chunk_document", "document_id", "ordinal"),
     Index("chunk_hash", "hash"),
 )
@@ -120,6 +123,33 @@ term = Table(
     Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), primary_key=True),
     Column("term", Integer, primary_key=True, autoincrement=False),
     Column("df", Integer, nullable=False, comment="chunks that hold the term"),
+)
+
+token_bits = Table(
+    "token_bits",
+    metadata,
+    Column("chunk_id", ForeignKey(chunk.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("corpus_id", Integer, nullable=False),
+    Column("bits", LargeBinary, nullable=False, comment="the signs of each token's vector"),
+)
+
+fusion = Table(
+    "fusion",
+    metadata,
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("space", Text, primary_key=True),
+    Column("dense_weight", Float(53), nullable=False),
+    Column("questions", Integer, nullable=False, comment="labelled ones it was learnt from"),
+    Column("learnt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+metadata_key = Table(
+    "metadata_key",
+    metadata,
+    Column("corpus_id", ForeignKey(corpus.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("type", Text, primary_key=True, comment="as jsonb_typeof names it"),
+    Column("of_chunks", Boolean, primary_key=True, comment="in the metadata of chunks, not of documents"),
 )
 
 space = Table(
@@ -210,5 +240,6 @@ def space_tables(name: str, dimensions: int) -> tuple[Table, Table]:
         own,
         Column("chunk_id", ForeignKey(f"{SCHEMA}.chunk.id", ondelete="CASCADE"), primary_key=True),
         Column("embeddings", ARRAY(HALFVEC(dimensions)), nullable=False, comment="in the order of chunk.sentences"),
+        Column("corpus_id", Integer, nullable=False, comment="that of its document"),
     )
     return vectors, sentences

@@ -11,7 +11,7 @@ from ragdiet.errors import SchemaMissing, SchemaOutdated, SchemaTooNew, SpaceMis
 if TYPE_CHECKING:
     from ragdiet.types import Space
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest revision in ``migrations/versions``; revisions sort as strings."""
 
 VERSION_QUERY = "SELECT version_num FROM ragdiet.alembic_version"

@@ -1,0 +1,74 @@
+"""Languages, learnt weights, metadata keys, token bits; every row names its corpus, so that tenants can be kept apart."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "corpus",
+        sa.Column("language", sa.Text(), nullable=False, server_default="english", comment="of its analyzer"),
+        schema="ragdiet",
+    )
+    _add_corpus("chunk", "d.corpus_id FROM ragdiet.document d WHERE d.id = own.document_id")
+    for (space,) in op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).all():
+        _add_corpus(f"sentence_{space}", "c.corpus_id FROM ragdiet.chunk c WHERE c.id = own.chunk_id")
+    op.create_table(
+        "token_bits",
+        sa.Column("chunk_id", sa.BigInteger(), nullable=False),
+        sa.Column("corpus_id", sa.Integer(), nullable=False),
+        sa.Column("bits", sa.LargeBinary(), nullable=False, comment="the signs of each token's vector"),
+        sa.ForeignKeyConstraint(["chunk_id"], ["ragdiet.chunk.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("chunk_id"),
+        schema="ragdiet",
+    )
+    op.execute("ALTER TABLE ragdiet.token_bits ALTER bits SET STORAGE EXTERNAL")  # signs do not compress
+    op.create_table(
+        "fusion",
+        sa.Column("corpus_id", sa.Integer(), nullable=False),
+        sa.Column("space", sa.Text(), nullable=False),
+        sa.Column("dense_weight", sa.Float(53), nullable=False),
+        sa.Column("questions", sa.Integer(), nullable=False, comment="labelled ones it was learnt from"),
+        sa.Column("learnt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["corpus_id"], ["ragdiet.corpus.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("corpus_id", "space"),
+        schema="ragdiet",
+    )
+    op.create_table(
+        "metadata_key",
+        sa.Column("corpus_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False, comment="as jsonb_typeof names it"),
+        sa.Column("of_chunks", sa.Boolean(), nullable=False, comment="in the metadata of chunks, not of documents"),
+        sa.ForeignKeyConstraint(["corpus_id"], ["ragdiet.corpus.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("corpus_id", "key", "type", "of_chunks"),
+        schema="ragdiet",
+    )
+    for table, of_chunks in (("document", "false"), ("chunk", "true")):
+        op.execute(
+            "INSERT INTO ragdiet.metadata_key "
+            f"SELECT DISTINCT corpus_id, key, jsonb_typeof(value), {of_chunks} "
+            f"FROM ragdiet.{table}, jsonb_each(meta)"
+        )
+
+
+def downgrade() -> None:
+    for table in ("metadata_key", "fusion", "token_bits"):
+        op.drop_table(table, schema="ragdiet")
+    for (space,) in op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).all():
+        op.execute(f'ALTER TABLE IF EXISTS ragdiet."sentence_{space}" DROP COLUMN corpus_id')
+    op.drop_column("chunk", "corpus_id", schema="ragdiet")
+    op.drop_column("corpus", "language", schema="ragdiet")
+
+
+def _add_corpus(table: str, source: str) -> None:
+    op.add_column(
+        table, sa.Column("corpus_id", sa.Integer(), nullable=True, comment="that of its document"), schema="ragdiet"
+    )
+    op.execute(f'UPDATE ragdiet."{table}" own SET corpus_id = (SELECT {source})')
+    op.alter_column(table, "corpus_id", nullable=False, schema="ragdiet")
