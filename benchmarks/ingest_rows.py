@@ -180,7 +180,7 @@ def rows_only(documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors,
                 copy_documents(connection, corpus.id, numbers, changes)
                 added = [(number, new) for number, change in zip(numbers, changes, strict=True) for new in change.new]
                 ids = reserve_ids(connection, "chunk", len(added))
-                copy_chunks(connection, ids, added)
+                copy_chunks(connection, corpus.id, ids, added)
                 embedded = list(zip(ids, (new for _, new in added), strict=True))
                 copy_vectors(connection, PreparedEmbedder.space, corpus.id, embedded)
         return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Languages, learnt weights, metadata keys, token bits; every row names its corpus, so that tenants can be kept apart."""
+"""Languages, learnt weights, metadata keys, token bits; every row names its corpus, to keep tenants apart."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,14 +56,40 @@ def upgrade() -> None:
             f"FROM ragdiet.{table}, jsonb_each(meta)"
         )
 
+    _move_terms("+")
+
 
 def downgrade() -> None:
+    _move_terms("-")
     for table in ("metadata_key", "fusion", "token_bits"):
         op.drop_table(table, schema="ragdiet")
     for (space,) in op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).all():
         op.execute(f'ALTER TABLE IF EXISTS ragdiet."sentence_{space}" DROP COLUMN corpus_id')
     op.drop_column("chunk", "corpus_id", schema="ragdiet")
     op.drop_column("corpus", "language", schema="ragdiet")
+
+
+def _move_terms(sign: str) -> None:
+    """Terms as ``ragdiet.analysis.corpus_terms`` numbers them, or as they were before."""
+    op.execute(
+        "CREATE FUNCTION ragdiet.moved(term bigint, corpus_id bigint) RETURNS integer LANGUAGE sql IMMUTABLE AS "
+        f"$$ SELECT ((term - 1 {sign} corpus_id * 618033989) % 1000000000 + 1000000000) % 1000000000 + 1 $$"
+    )
+    op.execute(
+        "UPDATE ragdiet.lexical l SET (terms, weights) = (SELECT array_agg(term ORDER BY term), "
+        "('{' || string_agg(term || ':' || weight, ',' ORDER BY term) || '}/1000000000')::sparsevec "
+        "FROM (SELECT ragdiet.moved(split_part(entry, ':', 1)::bigint, l.corpus_id) AS term, "
+        "split_part(entry, ':', 2) AS weight "
+        "FROM unnest(string_to_array(trim('{' FROM split_part(l.weights::text, '}', 1)), ',')) AS entry) AS entries) "
+        "WHERE cardinality(terms) > 0"
+    )
+    op.execute(
+        "CREATE TEMP TABLE moved AS SELECT corpus_id, ragdiet.moved(term, corpus_id) AS term, df FROM ragdiet.term"
+    )
+    op.execute("DELETE FROM ragdiet.term")
+    op.execute("INSERT INTO ragdiet.term SELECT corpus_id, term, df FROM moved")
+    op.execute("DROP TABLE moved")
+    op.execute("DROP FUNCTION ragdiet.moved")
 
 
 def _add_corpus(table: str, source: str) -> None:

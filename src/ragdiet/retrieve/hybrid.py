@@ -12,7 +12,7 @@ from pgvector import HalfVector
 from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
-from ragdiet.analysis import Analyzer, analyzer, term_numbers
+from ragdiet.analysis import Analyzer, analyzer, corpus_terms, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
 from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.types import Hit, Hits
@@ -91,7 +91,6 @@ class HybridRetriever:
         words = question if self._question_words else without_question_words(question)
         occurrences = term_numbers(self._analyzer.terms(words)) if self._keyword else {}
         parameters: dict[str, Any] = {
-            "terms": list(occurrences),
             "occurrences": list(occurrences.values()),
             "vector": self._checked(vector),
             "keyword_depth": depth if self._keyword else 0,
@@ -108,6 +107,7 @@ class HybridRetriever:
             if corpus is None or not corpus[1]:
                 return Hits()
             parameters["corpus"] = corpus[0]
+            parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), corpus[0]).tolist()
             some_expired = corpus[2]
             exact = corpus[1] <= _EXACT_UP_TO or bool(filter) or some_expired
             if not exact:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ragdiet.analysis import term_numbers
+import numpy as np
+
+from ragdiet.analysis import corpus_terms, term_numbers
 from ragdiet.retrieve.statements import statement
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ def _holding(
 ) -> list[int]:
     """Chunks with all the phrases, in ascending order."""
     terms = term_numbers(term for phrase in phrases for term in phrase.terms)
-    rows = connection.execute(statement("phrases.sql"), {"corpus": corpus_id, "terms": list(terms)})
+    stored = corpus_terms(np.array([*terms], np.int32), corpus_id)
+    rows = connection.execute(statement("phrases.sql"), {"corpus": corpus_id, "terms": stored.tolist()})
     found = []
     for chunk_id, *texts in rows:
         sequences = [analyzer.sequence(text) for text in texts if text]

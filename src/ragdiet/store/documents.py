@@ -11,6 +11,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
+from ragdiet.analysis import corpus_terms
 from ragdiet.store.cache import keep_vectors
 from ragdiet.store.changes import DocumentChange, KnownChunk, KnownDocument, StaleChange
 from ragdiet.store.copy import copy_chunks, copy_documents, copy_fingerprints, copy_terms, copy_vectors, reserve_ids
@@ -154,7 +155,7 @@ class DocumentStore:
         ]
         chunk_ids = reserve_ids(connection, "chunk", len(added))
         indexed = [*chunk_ids, *reindexed]
-        terms = postings([new.terms for _, new in added] + [new.terms for new in renamed])
+        terms = postings([corpus_terms(new.terms, corpus.id) for new in (*(new for _, new in added), *renamed)])
         average = update_statistics(connection, corpus, removed=lost, added=terms)
         if added:
             copy_chunks(connection, corpus.id, chunk_ids, added)
