@@ -82,9 +82,10 @@ class VectorCache(Protocol):
 
 @runtime_checkable
 class Database(Protocol):
-    """Gives transactions: committed at the end of the block, rolled back by an exception."""
+    """Gives transactions: committed at the end of the block, rolled back by an exception. Each sees the
+    rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role."""
 
-    def transaction(self) -> AbstractContextManager[psycopg.Connection]: ...
+    def transaction(self, *, tenant: str | None) -> AbstractContextManager[psycopg.Connection]: ...
 
 
 @runtime_checkable

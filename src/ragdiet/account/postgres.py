@@ -38,6 +38,9 @@ UPDATE ragdiet.call SET
 WHERE call_id = %(call_id)s
 """
 
+# Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
+_ALL_OR_ONE = "SELECT set_config('ragdiet.tenant', %s, true) WHERE NOT ragdiet.sees_all()"
+
 # The key of a row of costs, as SQL over `call` c and `ask` a.
 _KEYS: dict[CostKey, str] = {
     "stage": "c.stage",
@@ -82,16 +85,16 @@ class PostgresLedger:
         self.record(call)
 
     def settle(self, call: Call) -> None:
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=call.tenant) as connection:
             connection.execute(_SETTLE, _parameters(call))
 
     def record(self, call: Call) -> None:
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=call.tenant) as connection:
             connection.execute(_INSERT, _parameters(call))
 
     def finish(self, answer: Answer, *, tenant: str) -> None:
         """Note how an ask ended."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=tenant) as connection:
             connection.execute(
                 "INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence) VALUES (%s, %s, %s, %s) "
                 "ON CONFLICT (prompt_id) DO UPDATE SET outcome = excluded.outcome, confidence = excluded.confidence, "
@@ -99,23 +102,27 @@ class PostgresLedger:
                 (answer.prompt_id, tenant, answer.outcome, answer.confidence),
             )
 
-    def cost_of(self, prompt_id: str) -> Decimal:
-        """The sum of a question's rows, USD."""
-        with self._database.transaction() as connection:
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
+        """The sum of the rows of a tenant's question, USD."""
+        with self._database.transaction(tenant=tenant) as connection:
             row = connection.execute(
                 "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s", (prompt_id,)
             ).fetchone()
         assert row is not None
         return Decimal(row[0])
 
-    def costs(self, *, by: CostKey, since: datetime | None) -> tuple[CostRow, ...]:
-        """Spend by ``by``, dearest first. A call with several tags counts under each of them."""
+    def costs(self, *, by: CostKey, since: datetime | None, tenant: str) -> tuple[CostRow, ...]:
+        """Spend by ``by``, dearest first: as the owner that of all tenants, as another role that of ``tenant``.
+
+        A call with several tags counts under each of them.
+        """
         if by not in _KEYS:
             raise InvalidArgument(f"costs cannot be grouped by {by!r}: choose one of {', '.join(_KEYS)}")
         statement = _COSTS.format(
             key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
         )
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=None) as connection:
+            connection.execute(_ALL_OR_ONE, (f"t:{tenant}",))
             rows = connection.execute(statement, {"since": since}).fetchall()
         return tuple(
             CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))

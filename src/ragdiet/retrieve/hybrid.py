@@ -99,7 +99,7 @@ class HybridRetriever:
             "dense_weight": self._dense_weight if vector is not None else 0.0,
             "k": k,
         }
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=tenant) as connection:
             corpus = connection.execute(
                 "SELECT id, chunks, coalesce(next_expiry <= now(), false) FROM ragdiet.corpus "
                 "WHERE tenant = %s AND collection = %s",

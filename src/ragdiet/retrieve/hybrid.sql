@@ -22,7 +22,7 @@ question AS MATERIALIZED (
 ),
 keyword AS MATERIALIZED (
     SELECT l.chunk_id, -(l.weights <#> question.weights) AS score
-    FROM ragdiet.lexical l, question
+    FROM ragdiet.searchable_lexical l, question
     WHERE l.terms && question.terms AND l.corpus_id = %(corpus)s {keyword_filter}
     ORDER BY score DESC, l.chunk_id
     LIMIT %(keyword_depth)s
@@ -40,7 +40,7 @@ scored AS MATERIALIZED (
     SELECT chunk_id,
            k.rank AS keyword_rank,
            d.rank AS dense_rank,
-           coalesce((SELECT -(l.weights <#> question.weights) FROM ragdiet.lexical l, question
+           coalesce((SELECT -(l.weights <#> question.weights) FROM ragdiet.searchable_lexical l, question
                      WHERE l.chunk_id = c.chunk_id), 0) AS keyword_score,
            CASE WHEN %(dense_depth)s = 0 THEN 0 ELSE
                coalesce((SELECT 1 - (v.embedding <=> %(vector)s) FROM {vectors} v

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.store.documents import DocumentStore
+from ragdiet.store.tenancy import act_for
 
 if TYPE_CHECKING:
     from ragdiet.store.database import Database
@@ -17,11 +18,11 @@ class Collections:
 
     def __init__(self, database: Database, space: Space) -> None:
         self._database = database
-        self._documents = DocumentStore(database, space)
+        self._space = space
 
     def swap(self, one: str, other: str, *, tenant: str) -> None:
         """Exchange the names of two collections of a tenant. Raises InvalidArgument where one is missing."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=tenant) as connection:
             rows = connection.execute(
                 "SELECT id, collection FROM ragdiet.corpus WHERE tenant = %s AND collection = ANY(%s) "
                 "ORDER BY id FOR UPDATE",
@@ -39,7 +40,7 @@ class Collections:
 
     def drop(self, collection: str, *, tenant: str) -> int:
         """Delete a collection; returns how many documents it had, 0 where there is none of that name."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=tenant) as connection:
             row = connection.execute(
                 "SELECT id FROM ragdiet.corpus WHERE tenant = %s AND collection = %s FOR UPDATE", (tenant, collection)
             ).fetchone()
@@ -50,8 +51,15 @@ class Collections:
         assert counted is not None
         return int(counted[0])
 
-    def sweep(self) -> int:
-        """Delete what has expired in any collection; returns how many documents that were."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT id FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id").fetchall()
-        return sum(self._documents.delete_expired(corpus_id) for (corpus_id,) in rows)
+    def sweep(self, *, tenant: str) -> int:
+        """Delete what has expired in any collection that this role sees: as the owner of all tenants, else of
+        ``tenant``. Returns how many documents that were."""
+        with self._database.transaction(tenant=None) as connection:
+            act_for(connection, tenant)
+            rows = connection.execute(
+                "SELECT id, tenant FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id"
+            ).fetchall()
+        return sum(
+            DocumentStore(self._database, self._space, tenant=owner).delete_expired(corpus_id)
+            for corpus_id, owner in rows
+        )

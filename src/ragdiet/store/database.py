@@ -21,6 +21,7 @@ from ragdiet.errors import (
     StoreError,
     StoreUnavailable,
 )
+from ragdiet.store.tenancy import transaction_for
 
 
 @contextmanager
@@ -83,9 +84,12 @@ class Database:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection]:
-        """One transaction: committed at the end of the block, rolled back by an exception."""
-        with mapped_errors(), self._pool.connection() as connection, connection.transaction():
+    def transaction(self, *, tenant: str | None) -> Iterator[psycopg.Connection]:
+        """One transaction: committed at the end of the block, rolled back by an exception.
+
+        It sees the rows of ``tenant`` alone. With None it sees all as the owner, none as the runtime role.
+        """
+        with mapped_errors(), self._pool.connection() as connection, transaction_for(connection, tenant):
             yield connection
 
     @contextmanager

@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 
 
 class DocumentStore:
-    """Reads and replaces documents of one embedding space.
+    """Reads and replaces documents of one tenant, in one embedding space.
 
     ``keep_removed``: the vectors of chunks that go stay in the embedding cache.
     """
 
-    def __init__(self, database: Database, space: Space, *, keep_removed: bool = True) -> None:
+    def __init__(self, database: Database, space: Space, *, tenant: str, keep_removed: bool = True) -> None:
         self._database = database
+        self._tenant = tenant
         self._space = space
         self._keep_removed = keep_removed
         self._vectors = Identifier("ragdiet", f"vector_{space.name}")
 
     def known(self, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
         """What the store holds of these documents, by external id, without their chunks."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             return _known(connection, corpus_id, external_ids)
 
     def known_chunks(self, document_ids: Sequence[int], *, texts: bool = False) -> dict[int, tuple[KnownChunk, ...]]:
@@ -44,7 +45,7 @@ class DocumentStore:
         found: defaultdict[int, list[KnownChunk]] = defaultdict(list)
         if not document_ids:
             return {}
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             for document_id, chunk_id, digest, embedded, text in connection.execute(
                 SQL(
                     "SELECT c.document_id, c.id, c.hash, v.chunk_id IS NOT NULL, CASE WHEN %s THEN c.text ELSE '' END "
@@ -58,7 +59,7 @@ class DocumentStore:
 
     def external_ids(self, corpus_id: int) -> dict[str, str | None]:
         """Every document of the corpus: its external id and uri."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             return dict(
                 connection.execute(
                     "SELECT external_id, uri FROM ragdiet.document WHERE corpus_id = %s", (corpus_id,)
@@ -70,7 +71,7 @@ class DocumentStore:
 
         Raises StaleChange when a document is no longer as ``known`` says.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             corpus = lock_corpus(connection, corpus_id)
             _check_unchanged(connection, corpus_id, changes)
             ids = _write_documents(connection, corpus_id, changes)
@@ -80,7 +81,7 @@ class DocumentStore:
 
     def touch(self, corpus_id: int, documents: Sequence[tuple[int, bytes | None, datetime | None]]) -> None:
         """Give documents, unchanged else, another source hash and time to expire."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "UPDATE ragdiet.document SET source_hash = %s, expires_at = %s WHERE id = %s",
@@ -90,7 +91,7 @@ class DocumentStore:
 
     def delete(self, corpus_id: int, external_ids: Sequence[str]) -> int:
         """Delete these documents with all that belongs to them; returns how many there were."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             corpus = lock_corpus(connection, corpus_id)
             return self._delete(
                 connection,
@@ -101,7 +102,7 @@ class DocumentStore:
 
     def delete_expired(self, corpus_id: int) -> int:
         """Delete the documents of the corpus whose time has come; returns how many there were."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             corpus = lock_corpus(connection, corpus_id)
             deleted = self._delete(
                 connection,
@@ -142,7 +143,7 @@ class DocumentStore:
         lost = measured(connection, gone + reindexed)
         if gone:
             if self._keep_removed:
-                keep_vectors(connection, self._space, gone)
+                keep_vectors(connection, self._space, self._tenant, gone)
             connection.execute("DELETE FROM ragdiet.chunk WHERE id = ANY(%s)", (gone,))
         if reindexed:
             connection.execute("DELETE FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (reindexed,))

@@ -26,14 +26,15 @@ class StoredFingerprint:
 
 
 class FingerprintStore:
-    """Looks documents up by what they say."""
+    """Looks documents of one tenant up by what they say."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, tenant: str) -> None:
         self._database = database
+        self._tenant = tenant
 
     def alike(self, corpus_id: int, text_hashes: Sequence[bytes], bands: Sequence[int]) -> list[StoredFingerprint]:
         """Documents that have one of these texts, or share one of these bands; in the order of their numbers."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             _use_indexes(connection)
             rows = connection.execute(
                 "SELECT d.id, d.external_id, d.expires_at, f.text_hash, f.meta_hash, f.signature, f.facts, f.bands "
@@ -41,7 +42,7 @@ class FingerprintStore:
                 "WHERE f.document_id IN (SELECT document_id FROM ragdiet.fingerprint "
                 "WHERE corpus_id = %(corpus)s AND text_hash = ANY(%(texts)s) "
                 "UNION SELECT found.document_id FROM unnest(%(bands)s::bigint[]) AS band, "
-                "LATERAL (SELECT document_id FROM ragdiet.fingerprint WHERE bands @> ARRAY[band]) AS found) "
+                "LATERAL (SELECT document_id FROM ragdiet.searchable_fingerprint WHERE bands @> ARRAY[band]) AS found) "
                 "ORDER BY d.id",
                 {"corpus": corpus_id, "texts": list(text_hashes), "bands": in_corpus(corpus_id, bands)},
             ).fetchall()
@@ -64,7 +65,7 @@ class FingerprintStore:
 
     def terms(self, document_id: int) -> set[int]:
         """The numbers of all terms that stand in a document."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             rows = connection.execute(
                 "SELECT DISTINCT unnest(l.terms) FROM ragdiet.lexical l JOIN ragdiet.chunk c ON c.id = l.chunk_id "
                 "WHERE c.document_id = %s",
@@ -76,11 +77,11 @@ class FingerprintStore:
         """At the edge of how many documents each of these lines stands; counted up to ``most``."""
         if not edges:
             return {}
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=self._tenant) as connection:
             _use_indexes(connection)
             counts = connection.execute(
-                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.fingerprint WHERE edges @> ARRAY[edge] LIMIT %s) "
-                "AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
+                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.searchable_fingerprint WHERE edges @> ARRAY[edge] "
+                "LIMIT %s) AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
                 (most, in_corpus(corpus_id, edges)),
             ).fetchall()
         return {edge: count for edge, (count,) in zip(edges, counts, strict=True)}

@@ -45,7 +45,7 @@ class Indexes:
         """Told before each write how many chunks the whole run will write, as far as that is known."""
         if self._is_decided or chunks < _FEWEST:
             return
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=None) as connection:
             row = connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone()
         if row and chunks > row[0]:
             self._is_decided = True
@@ -107,7 +107,7 @@ class Indexes:
         return self._owner
 
     def _missing(self) -> list[str]:
-        with self._database.transaction() as connection:
+        with self._database.transaction(tenant=None) as connection:
             rows = connection.execute(
                 "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
                 "WHERE c.relnamespace = 'ragdiet'::regnamespace AND i.indisvalid AND c.relname = ANY(%s)",

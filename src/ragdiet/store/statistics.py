@@ -41,7 +41,7 @@ _COLUMNS = "id, tenant, collection, chunks, total_length, average_length, versio
 
 def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus | None:
     """The corpus of that name, if anything was ever ingested into it."""
-    with database.transaction() as connection:
+    with database.transaction(tenant=tenant) as connection:
         row = connection.execute(
             f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE tenant = %s AND collection = %s",  # noqa: S608 - constants
             (tenant, collection),
@@ -51,7 +51,7 @@ def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus |
 
 def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus:
     """The corpus of that name, made when it is not there."""
-    with database.transaction() as connection:
+    with database.transaction(tenant=tenant) as connection:
         connection.execute(
             "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             (tenant, collection),
@@ -136,9 +136,9 @@ def _add_frequencies(
         )
 
 
-def refreeze_average_length(database: Database, corpus_id: int) -> bool:
+def refreeze_average_length(database: Database, corpus_id: int, *, tenant: str) -> bool:
     """Make all weights of a corpus anew if its average length has drifted; says whether it had to."""
-    with database.transaction() as connection:
+    with database.transaction(tenant=tenant) as connection:
         corpus = lock_corpus(connection, corpus_id)
         if not corpus.chunks or not corpus.average_length:
             return False
