@@ -35,6 +35,7 @@
     │   ├── SchemaTooNew           migrated by a newer ragdiet
     │   ├── SpaceMissing           no table for this embedder's vectors yet
     │   ├── SpaceMismatch          the space was made by another model or with other dimensions
+    │   ├── RuntimeRoleError       the role does not exist, or policies do not hold it
     │   └── EmbeddedServerError    the embedded PostgreSQL
     │       ├── DataDirectoryInvalid
     │       └── ServerStartTimeout
@@ -221,6 +222,10 @@ class SpaceMissing(StoreError):
 
 class SpaceMismatch(StoreError):
     """The embedding space was made by another model, or with other dimensions."""
+
+
+class RuntimeRoleError(StoreError):
+    """The role cannot be the runtime role: it does not exist, or row-level security would not hold it."""
 
 
 class EmbeddedServerError(StoreError):

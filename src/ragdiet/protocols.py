@@ -86,12 +86,20 @@ class VectorCache(Protocol):
 class Database(Protocol):
     """Gives transactions, whole or without effect: ``transaction`` for one ``with`` block, ``run`` for a
     function, which is called again when its transaction was lost; in its very commit too where ``repeatable``
-    says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind."""
+    says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind.
+    Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role."""
 
-    def transaction(self, *, read_only: bool = False) -> AbstractContextManager[psycopg.Connection]: ...
+    def transaction(
+        self, *, tenant: str | None, read_only: bool = False
+    ) -> AbstractContextManager[psycopg.Connection]: ...
 
     def run(
-        self, work: Callable[[psycopg.Connection], T], *, read_only: bool = False, repeatable: bool = False
+        self,
+        work: Callable[[psycopg.Connection], T],
+        *,
+        tenant: str | None,
+        read_only: bool = False,
+        repeatable: bool = False,
     ) -> T: ...
 
 

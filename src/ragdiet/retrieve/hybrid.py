@@ -107,7 +107,7 @@ class HybridRetriever:
             query = statement(self._space, found.way, depth=depth, dense=use_dense)
             return connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
 
-        return _hits(self._database.run(search, read_only=True))
+        return _hits(self._database.run(search, tenant=tenant, read_only=True))
 
     def _weight(self, collection: Collection) -> float:
         """The given weight, or else the one that was learnt for the collection, or else the model's."""

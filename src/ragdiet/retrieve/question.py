@@ -4,8 +4,9 @@ Phrases stand between ``"`` or typographic quotes, the first after a space or br
 space or sign, so that 5" is an inch; a quote without its other half is text.
 
 An exclusion is a ``-`` after a space, or at the start, and right before a phrase or a word of three or more
-letters (or ``C++``, ``C#``; in Chinese, Japanese and Korean of any length). So these are none: hyphens in words, dashes between words ("sugar - free"),
-numbers (-5), flags such as ``-v``, ``-rf``, ``--help`` and ``-name=x``, and what stands between backticks.
+letters (or ``C++``, ``C#``; in Chinese, Japanese and Korean of any length). So these are none: hyphens in
+words, dashes between words ("sugar - free"), numbers (-5), flags such as ``-v``, ``-rf``, ``--help`` and
+``-name=x``, and what stands between backticks.
 Longer flags look like exclusions; in a sentence, which ends with a question mark, only the last words can
 be some: "what does find -name do?" excludes nothing.
 """
@@ -29,7 +30,9 @@ _MARKED = re.compile(
     rf"""
     `[^`]*`
     | (?<![^\s(\[{{]) (?P<minus>-?) (?:{_QUOTED}) (?!\w)
-    | (?<![^\s(]) - (?P<word> [A-Za-z](?:\+\+|\#) | [\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+ | [^\W\d_]{{3,}} (?:[\w.-]*\w)? ) (?= [\s?!,;:.)]*(?:\s|$) )
+    | (?<![^\s(]) -
+        (?P<word> [A-Za-z](?:\+\+|\#) | [\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]+ | [^\W\d_]{{3,}} (?:[\w.-]*\w)? )
+        (?= [\s?!,;:.)]*(?:\s|$) )
     """,
     re.VERBOSE,
 )

@@ -80,7 +80,7 @@ def statement(
     ``restricted``: conditions on ``l.chunk_id`` and on ``v.chunk_id``, each begun with AND.
     """
     vectors = Identifier("ragdiet", f"vector_{space.name}")
-    lexical = Identifier("ragdiet", "lexical")
+    lexical = Identifier("ragdiet", "searchable_lexical")
     of_keyword, of_dense = restricted or (SQL(""), SQL(""))
     keyword = _part("keyword_chosen.sql" if way == "chosen" else "keyword.sql")
     return _part("hybrid.sql").format(

@@ -47,6 +47,7 @@ class Indexes:
             return
         row = self._database.run(
             lambda connection: connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone(),
+            tenant=None,
             repeatable=True,
         )
         if row and chunks > row[0]:
@@ -118,6 +119,7 @@ class Indexes:
                 "WHERE c.relnamespace = 'ragdiet'::regnamespace AND i.indisvalid AND c.relname = ANY(%s)",
                 (list(self._tables),),
             ).fetchall(),
+            tenant=None,
             repeatable=True,
         )
         valid = {row[0] for row in rows}

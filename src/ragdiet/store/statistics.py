@@ -46,6 +46,7 @@ def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus |
             f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE tenant = %s AND collection = %s",  # noqa: S608 - constants
             (tenant, collection),
         ).fetchone(),
+        tenant=tenant,
         repeatable=True,
     )
     return _corpus(row) if row else None
@@ -58,6 +59,7 @@ def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus
             "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             (tenant, collection),
         ),
+        tenant=tenant,
         repeatable=True,
     )
     found = find_corpus(database, tenant=tenant, collection=collection)
@@ -140,7 +142,7 @@ def _add_frequencies(
         )
 
 
-def refreeze_average_length(database: Database, corpus_id: int) -> bool:
+def refreeze_average_length(database: Database, corpus_id: int, *, tenant: str) -> bool:
     """Make all weights of a corpus anew if its average length has drifted; says whether it had to."""
 
     def refreeze(connection: psycopg.Connection) -> bool:
@@ -170,7 +172,7 @@ def refreeze_average_length(database: Database, corpus_id: int) -> bool:
         connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
         return True
 
-    return database.run(refreeze, repeatable=True)
+    return database.run(refreeze, tenant=tenant, repeatable=True)
 
 
 def _reweighted(stored: bytes, length: int, old: float, new: float) -> bytes:
