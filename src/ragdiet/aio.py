@@ -48,9 +48,9 @@ class AsyncRAG:
         """See ``RAG.connect``."""
         return cls(await asyncio.to_thread(partial(RAG.connect, dsn, **pieces)))
 
-    async def migrate(self) -> str:
+    async def migrate(self, *, filter_keys: Iterable[str] = ()) -> str:
         """See ``RAG.migrate``."""
-        return await self._run(self.sync.migrate)
+        return await self._run(self.sync.migrate, filter_keys=filter_keys)
 
     async def ingest(
         self,

@@ -62,11 +62,12 @@ def _opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
 
 
 @main.command()
+@click.option("--filter-key", "filter_keys", multiple=True, help="Index this key of metadata; repeat for more.")
 @click.pass_obj
-def migrate(options: dict[str, Any]) -> None:
+def migrate(options: dict[str, Any], filter_keys: tuple[str, ...]) -> None:
     """Create or upgrade the schema of --database; the embedded one needs no telling."""
     with _opened(options) as rag:
-        click.echo(f"schema {rag.migrate()}")
+        click.echo(f"schema {rag.migrate(filter_keys=filter_keys)}")
 
 
 @main.command()

@@ -169,12 +169,14 @@ class RAG:
             store.close()
             raise
 
-    def migrate(self) -> str:
+    def migrate(self, *, filter_keys: Iterable[str] = ()) -> str:
         """Create or upgrade the schema, with tables for this embedder's vectors; returns its version.
 
+        ``filter_keys``: keys of metadata to index beside those that are, for ranges and long lists of values;
+        equality finds its documents without. Writers wait while such an index is built.
         The only step that runs DDL. Safe to call again, and from several processes at once.
         """
-        version = migrate(self.store.dsn, self.space)
+        version = migrate(self.store.dsn, self.space, filter_keys=filter_keys)
         self.store.forget_connections()
         self._schema_checked = True
         return version

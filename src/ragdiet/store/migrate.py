@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import psycopg
 
 from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
 from ragdiet.store.database import mapped_errors
+from ragdiet.store.filter_indexes import checked_keys, index_keys
 from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 _LOCK = 0x7261676469657431
 
 
-def migrate(dsn: str, *spaces: Space) -> str:
-    """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
+def migrate(dsn: str, *spaces: Space, filter_keys: Iterable[str] = ()) -> str:
+    """Bring the database to this ragdiet's schema, with tables for each of ``spaces`` and an index for each of
+    ``filter_keys`` beside those it has.
 
     Runs in one transaction under an advisory lock: several processes may call it at once, and a
     failure leaves nothing behind. Needs a role that may create schemas and tables and, where pgvector
@@ -32,6 +35,7 @@ def migrate(dsn: str, *spaces: Space) -> str:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
+    keys = checked_keys(filter_keys)
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, connect_timeout=30), poolclass=NullPool
     )
@@ -41,6 +45,7 @@ def migrate(dsn: str, *spaces: Space) -> str:
                 _upgrade(connection)
                 for space in spaces:
                     _create_space(connection, space)
+                index_keys(_driver(connection), keys)
         except DBAPIError as error:
             raise (error.orig or error) from error
     return SCHEMA_VERSION
@@ -71,6 +76,12 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 def _create_extension(connection: Connection) -> None:
