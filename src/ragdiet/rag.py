@@ -191,14 +191,16 @@ class RAG:
             store.close()
             raise
 
-    def migrate(self, *, runtime_role: str | None = None) -> str:
+    def migrate(self, *, filter_keys: Iterable[str] = (), runtime_role: str | None = None) -> str:
         """Create or upgrade the schema, with tables for this embedder's vectors; returns its version.
 
-        The only step that runs DDL. Safe to call again, and from several processes at once. ``runtime_role``
-        is an existing role that is to do all the rest: it gets the rights to read and write rows, those of one
-        tenant at a time. Raises RuntimeRoleError where the role could not be held to that.
+        The only step that runs DDL. Safe to call again, and from several processes at once. ``filter_keys``:
+        keys of metadata to index beside those that are, for ranges and long lists of values; equality finds
+        its documents without. Writers wait while such an index is built. ``runtime_role`` is an existing role
+        that is to do all the rest: it gets the rights to read and write rows, those of one tenant at a time.
+        Raises RuntimeRoleError where the role could not be held to that.
         """
-        version = migrate(self.store.connect, self.space, runtime_role=runtime_role)
+        version = migrate(self.store.connect, self.space, filter_keys=filter_keys, runtime_role=runtime_role)
         self.store.forget_connections()
         self._schema_checked = True
         return version

@@ -15,6 +15,7 @@ from ragdiet.analysis import corpus_terms
 from ragdiet.store.cache import keep_vectors
 from ragdiet.store.changes import DocumentChange, KnownChunk, KnownDocument, StaleChange
 from ragdiet.store.copy import copy_chunks, copy_documents, copy_fingerprints, copy_terms, copy_vectors, reserve_ids
+from ragdiet.store.metadata_keys import note_keys
 from ragdiet.store.postings import postings
 from ragdiet.store.statistics import Corpus, lock_corpus, measured, update_statistics
 
@@ -86,6 +87,7 @@ class DocumentStore:
             _check_unchanged(connection, corpus_id, changes)
             ids = _write_documents(connection, corpus_id, changes)
             _update_kept(connection, changes)
+            note_keys(connection, corpus_id, changes)
             self._replace_chunks(connection, corpus, [_removed(change) for change in changes], ids, changes)
             _note_expiry(connection, corpus_id, [change.expires_at for change in changes if change.expires_at])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,7 @@ import psycopg
 
 from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
 from ragdiet.store.connection import mapped_errors
+from ragdiet.store.filter_indexes import checked_keys, index_keys
 from ragdiet.store.grants import grant_runtime
 from ragdiet.store.policies import create_space_policies
 from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
 _LOCK = 0x7261676469657431
 
 
-def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, runtime_role: str | None = None) -> str:
-    """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
+def migrate(
+    target: str | Callable[[], psycopg.Connection],
+    *spaces: Space,
+    filter_keys: Iterable[str] = (),
+    runtime_role: str | None = None,
+) -> str:
+    """Bring the database to this ragdiet's schema, with tables for each of ``spaces`` and an index for each of
+    ``filter_keys`` beside those it has.
 
     ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
     processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
@@ -37,6 +44,7 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, runt
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
+    keys = checked_keys(filter_keys)
     connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
@@ -45,7 +53,8 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, runt
                 _upgrade(connection)
                 for space in spaces:
                     _create_space(connection, space)
-                grant_runtime(connection.connection.driver_connection, runtime_role)  # type: ignore[arg-type]
+                index_keys(_driver(connection), keys)
+                grant_runtime(_driver(connection), runtime_role)
         except DBAPIError as error:
             raise (error.orig or error) from error
     return SCHEMA_VERSION
@@ -76,6 +85,12 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 def _create_extension(connection: Connection) -> None:
