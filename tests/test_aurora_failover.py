@@ -233,6 +233,20 @@ def test_a_commit_that_was_never_answered_is_repeated_only_where_that_does_no_ha
         assert names.count(("plain",)) <= 1
 
 
+def test_a_writer_that_hangs_is_left(pair: tuple[Server, Server]) -> None:
+    primary, standby = pair
+    with closing(Database(f"{both(primary, standby)} connect_timeout=2", timeout=20)) as database:
+        assert serving(database, read_only=False) == primary.port
+        primary.pause()
+        try:
+            standby.promote()
+            began = time.monotonic()
+            assert serving(database, read_only=False) == standby.port
+            assert time.monotonic() - began < 12
+        finally:
+            primary.resume()
+
+
 def test_a_writer_that_became_a_reader_is_left(pair: tuple[Server, Server]) -> None:
     primary, standby = pair
     with closing(Database(both(primary, standby), timeout=20)) as database:
@@ -257,6 +271,12 @@ def test_an_outage_is_waited_out_but_not_for_ever(made: Clusters) -> None:
         with in_thread(lambda: serving(database, read_only=True)) as ended:
             primary.start()
         assert ended == [None]
+        primary.pause()
+        try:
+            with pytest.raises(StoreNotReady, match=f"127.0.0.1:{primary.port}: nothing has answered yet"):
+                serving(database, read_only=True)
+        finally:
+            primary.resume()
 
 
 def test_a_server_that_wakes_up_is_waited_for(made: Clusters) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,6 +27,9 @@ C = TypeVar("C", bound=psycopg.Connection[Any])
 
 _LOOK = 1.0
 """Seconds after which one who waits for a connection looks why there is none."""
+
+_ANSWER = 3.0
+"""Seconds in which a server that is well answers an empty query."""
 
 _PAUSE = 0.5
 """Seconds between two tries to open a connection."""
@@ -55,7 +59,7 @@ class Endpoint:
             max_idle=idle,
             reconnect_timeout=0.0,  # whoever waits tries again, so that nobody sleeps on after an outage
             configure=register_vectors,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             open=True,
         )
 
@@ -112,12 +116,31 @@ class Endpoint:
     def close(self) -> None:
         self._pool.close()
 
+    def _check(self, connection: psycopg.Connection) -> None:
+        """Raise unless the server answers. psycopg's own check waits for a hung one, whose kernel still
+        acknowledges what it is sent, for ever."""
+        server = connection.pgconn
+        deadline = time.monotonic() + _ANSWER
+        server.send_query(b"")
+        with DefaultSelector() as answers:
+            answers.register(server.socket, EVENT_READ)
+            has_ended = False
+            while not has_ended:
+                while server.flush() or server.is_busy():
+                    if not answers.select(deadline - time.monotonic()):
+                        connection.close()
+                        self._pool.drain()  # the others go to the same server
+                        raise psycopg.OperationalError(f"no answer within {_ANSWER:.0f} s")
+                    server.consume_input()
+                has_ended = server.get_result() is None
+
     def _failure_since(self, moment: float) -> RagdietError | None:
         """Why no connection could be opened since then, if that is what one waits for."""
         if self._failure and self._failure[0] >= moment:
             return self._failure[1]
         if self._opening:
-            return StoreNotReady(f"{address(self._parameters)} has not answered yet: call again, or allow more time")
+            hosts = ", ".join(dict.fromkeys(address(host) for host in each_host(self._parameters)))
+            return StoreNotReady(f"{hosts}: nothing has answered yet: call again, or allow more time")
         return None
 
     def _opened(self, connect: Callable[..., C], **arguments: Any) -> C:
