@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.embed import cached_embedder
 from ragdiet.errors import EmptySource
-from ragdiet.ingest.ahead import Ahead
+from ragdiet.ingest.ahead import Ahead, Room
 from ragdiet.ingest.batches import Batch, read_batches
 from ragdiet.ingest.copies import Copies
 from ragdiet.ingest.plan import Plan, Planner
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 # Chunks that may wait between two stages; a batch has about 400, a document of 20 million characters 30,000.
 _PLANNED_AHEAD = 800
 _EMBEDDED_AHEAD = 4_000
+_UNDER_WAY = 8_000  # in all stages together, those in hand too
 
 
 class Ingestor:
@@ -147,10 +148,11 @@ class Ingestor:
     ) -> None:
         with Indexes(self._database, self._embedder.space) as indexes:
             embedder = ChunkEmbedder(self._embedder)
-            writer = Writer(self._documents, indexes, embedder, planner, copies, tally, corpus_id)
-            planned = Ahead(plans, _PLANNED_AHEAD, _weight)
+            room = Room(_UNDER_WAY)
+            writer = Writer(self._documents, indexes, embedder, planner, copies, tally, room, corpus_id)
+            planned = Ahead(_admitted(plans, room), _PLANNED_AHEAD, _weight)
             embedding = Ahead(writer.embedded(planned), _EMBEDDED_AHEAD, _weight)
-            with closing(planned), closing(embedding) as embedded:
+            with closing(planned), closing(embedding) as embedded, closing(room):
                 writer.write_all(embedded, progress)
             if sync and (missing := self._missing(corpus_id, tally)):
                 tally.deleted += self._documents.delete(corpus_id, missing)
@@ -175,6 +177,15 @@ class Ingestor:
 
 def _weight(plan: Plan) -> int:
     return 1 + len(plan.new_chunks)
+
+
+def _admitted(plans: Iterator[Plan], room: Room) -> Iterator[Plan]:
+    """Each plan when there is room for it beside those that are not written yet."""
+    for plan in plans:
+        plan.weight = _weight(plan)
+        room.enter(plan.weight)
+        yield plan
+        del plan
 
 
 def _plans(planner: Planner, source: Source, tally: Tally, postponed: Postponed) -> Iterator[Plan]:
