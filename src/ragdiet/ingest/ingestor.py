@@ -71,7 +71,7 @@ class Ingestor:
         self._quality = quality
         self._counter = counter
         self._cache = cache
-        self._pipeline = f"{chunker.version}|{words.language}-v1|{embedder.space.name}|{quality.version}|{VERSION}"
+        self._pipeline = f"{chunker.version}|{words.version}|{embedder.space.name}|{quality.version}|{VERSION}"
 
     def ingest(
         self,
