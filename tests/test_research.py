@@ -81,6 +81,7 @@ def test_spelling(vocabulary: Vocabulary, question: str, expected: str) -> None:
         "qqqxyzzy of the data",  # nothing is near
         "v9.8.7 meidan.grouped ERR_MEIDAN meidan@example.com",  # no plain words
         "wiht medians",  # a stop word misspelt
+        "medain vorr sechs unbekannte deutschen woerter hierin",  # another language
         "中央値",
         "zebras",  # another tenant's
         "",
