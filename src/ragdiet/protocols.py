@@ -124,6 +124,17 @@ class Retriever(Protocol):
 
 
 @runtime_checkable
+class Reranker(Protocol):
+    """Orders hits anew by a closer look at question and text, after retrieving and before the diet.
+
+    Gives at most ``k`` of the hits it was given, the best first, each once; it may set their ``score`` and
+    nothing else. ``ragdiet.retrieve.reranked`` calls it and holds it to that.
+    """
+
+    def rerank(self, question: str, hits: Sequence[Hit], *, k: int) -> Sequence[Hit]: ...
+
+
+@runtime_checkable
 class Compressor(Protocol):
     """Cuts passages down to ``budget`` tokens of verbatim sentences."""
 

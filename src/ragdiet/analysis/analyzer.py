@@ -24,6 +24,7 @@ RULES = 2
 """Raised when the same text would give other terms."""
 
 _MOST_WORDS = 250_000
+_MOST_PARTS = 50_000
 _LONGEST_WORD_KEPT = 64  # a longer one is a run of Chinese or a digest, and hardly comes again
 
 
@@ -51,7 +52,10 @@ class Analyzer:
         snowball = ".".join(Stemmer.version().split(".")[:2])
         self.version = f"{name}-{RULES}-snowball{snowball}"
         self._terms = _Terms(name)
+        self.stop_words = self._terms.rules.stop_words
+        self.letters = self._terms.rules.stemmed
         self._numbers = _Numbers(self._terms)
+        self._stem_of_part = lru_cache(maxsize=_MOST_PARTS)(self._terms.stem_of_part)
 
     def terms(self, text: str) -> list[str]:
         """Stems in the order of the text, with repeats."""
@@ -68,7 +72,11 @@ class Analyzer:
         >>> Analyzer().sequence("Chapter 5 of the e-book")
         ['chapter', '5', 'of', 'the', 'e', 'book']
         """
-        return [self._terms.stem(self._terms.rules.lower(part)) for part in parts_in_order(text)]
+        return list(map(self._stem_of_part, parts_in_order(text)))
+
+    def stem(self, word: str) -> str:
+        """Of one plain word in lower case, whether or not it is a stop word."""
+        return self._terms.stem(word)
 
     def term_counts(self, text: str) -> Counter[str]:
         return Counter(self.terms(text))
@@ -99,6 +107,9 @@ class _Terms(dict[str, tuple[str, ...]]):
             for piece, is_whole in pieces(word, rules.lower, decimal_comma=rules.decimal_comma)
             if is_whole or piece not in rules.stop_words
         )
+
+    def stem_of_part(self, part: str) -> str:
+        return self.stem(self.rules.lower(part))
 
     def stem(self, word: str) -> str:
         """Of a word in lower case."""

@@ -32,7 +32,7 @@ def phrase_matches(
 ) -> PhraseMatches:
     """Chunks with every phrase of the question, and those with any that it excludes.
 
-    Reads the text of each chunk that has all the terms of a phrase: about 1 ms for ten of them.
+    Reads the text of each chunk that has all the terms: about 0.2 ms for one of a hundred words.
     """
     required = None
     if question.phrases:
