@@ -22,6 +22,8 @@ from tests.conftest import create_database, database_dsn
 
 DECLARED = ("year", "published", "page")
 
+SCANNED = re.compile("Seq Scan on (document|chunk|vector_tiny)")
+
 DOCUMENTS = """
     INSERT INTO ragdiet.document (corpus_id, external_id, content_hash, pipeline, meta)
     SELECT 1 + n % 5 / 4, n, '', '', jsonb_build_object(
@@ -110,7 +112,7 @@ def test_conditions_use_their_index(connection: psycopg.Connection, name: str) -
     filter, index = INDEXED[name]
     plan = explained(connection, filter)
     assert index in plan
-    assert "Seq Scan" not in plan
+    assert not SCANNED.search(plan)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -138,5 +140,5 @@ def test_candidates_are_looked_up_one_by_one(connection: psycopg.Connection, nam
     assert "Index Scan using vector_tiny_hnsw" in plan
     assert "Index Scan using chunk_pkey" in plan
     assert "Index Scan using document_pkey" in plan
-    assert "Seq Scan" not in plan
+    assert not SCANNED.search(plan)
     assert "Hash Join" not in plan

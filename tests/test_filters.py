@@ -351,7 +351,7 @@ def ingested(rag: RAG, database: Database) -> tuple[Database, int]:
 
 def test_unknown_keys_name_the_near_ones(ingested: tuple[Database, int]) -> None:
     database, corpus = ingested
-    with database.transaction() as connection:
+    with database.transaction(tenant="") as connection:
         with pytest.raises(UnknownFilterKey, match="did you mean 'year'") as caught:
             condition_of(connection, corpus, F("yaer") > 2_000, some_expired=False)
         assert (caught.value.key, caught.value.near) == ("yaer", ("year",))
@@ -365,7 +365,7 @@ def test_unknown_keys_name_the_near_ones(ingested: tuple[Database, int]) -> None
 
 def test_expired_documents_are_not_found(ingested: tuple[Database, int]) -> None:
     database, corpus = ingested
-    with database.transaction() as connection:
+    with database.transaction(tenant="") as connection:
         connection.execute("UPDATE ragdiet.document SET expires_at = now() - interval '1 s' WHERE external_id = 'a'")
         assert condition_of(connection, corpus, None, some_expired=False) is None
         for filter, number in ((None, 1), (F("year") == 2025, 0), (F("year") == 2026, 1)):
@@ -378,7 +378,7 @@ def test_expired_documents_are_not_found(ingested: tuple[Database, int]) -> None
 
 def test_more_than_the_limit_is_none(ingested: tuple[Database, int]) -> None:
     database, corpus = ingested
-    with database.transaction() as connection:
+    with database.transaction(tenant="") as connection:
         condition = condition_of(connection, corpus, F("year").exists(), some_expired=False)
         assert condition is not None
         assert matching(connection, corpus, condition, 1) is None
@@ -389,7 +389,7 @@ def test_keys_are_recorded_with_the_documents(ingested: tuple[Database, int], ra
     database, corpus = ingested
 
     def recorded() -> dict[tuple[str, str, bool], str]:
-        with database.transaction() as connection:
+        with database.transaction(tenant="") as connection:
             rows = connection.execute(
                 "SELECT key, type, of_chunks, xmin::text FROM ragdiet.metadata_key WHERE corpus_id = %s", (corpus,)
             )
@@ -413,7 +413,7 @@ def test_declared_keys_have_an_index(dsn: str, database: Database) -> None:
     odd = 'it\'s % {} "odd"'
     for _ in range(2):
         rag.migrate(filter_keys=["year", odd])
-    with database.transaction() as connection:
+    with database.transaction(tenant="") as connection:
         rows = connection.execute(
             "SELECT obj_description(indexrelid) FROM pg_index WHERE indexrelid::regclass::text LIKE '%\\_filter\\_%'"
         ).fetchall()
@@ -422,7 +422,7 @@ def test_declared_keys_have_an_index(dsn: str, database: Database) -> None:
     rag.ingest([Document("a", "A text.", meta={odd: long}), Document("b", "Another text.", meta={odd: "short"})])
     corpus = find_corpus(database, tenant="", collection="default")
     assert corpus is not None
-    with database.transaction() as connection:
+    with database.transaction(tenant="") as connection:
         assert len(found(connection, corpus.id, {odd: long})) == 1
         assert len(found(connection, corpus.id, F(odd) != "short")) == 1
     with pytest.raises(InvalidArgument, match="give a list"):

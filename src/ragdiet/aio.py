@@ -48,9 +48,9 @@ class AsyncRAG:
         """See ``RAG.connect``."""
         return cls(await asyncio.to_thread(partial(RAG.connect, dsn, **pieces)))
 
-    async def migrate(self, *, filter_keys: Iterable[str] = ()) -> str:
+    async def migrate(self, *, filter_keys: Iterable[str] = (), runtime_role: str | None = None) -> str:
         """See ``RAG.migrate``."""
-        return await self._run(self.sync.migrate, filter_keys=filter_keys)
+        return await self._run(self.sync.migrate, filter_keys=filter_keys, runtime_role=runtime_role)
 
     async def ingest(
         self,

@@ -63,11 +63,12 @@ def _opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
 
 @main.command()
 @click.option("--filter-key", "filter_keys", multiple=True, help="Index this key of metadata; repeat for more.")
+@click.option("--runtime-role", help="A role that is to read and write rows, and do nothing else.")
 @click.pass_obj
-def migrate(options: dict[str, Any], filter_keys: tuple[str, ...]) -> None:
+def migrate(options: dict[str, Any], filter_keys: tuple[str, ...], runtime_role: str | None) -> None:
     """Create or upgrade the schema of --database; the embedded one needs no telling."""
     with _opened(options) as rag:
-        click.echo(f"schema {rag.migrate(filter_keys=filter_keys)}")
+        click.echo(f"schema {rag.migrate(filter_keys=filter_keys, runtime_role=runtime_role)}")
 
 
 @main.command()

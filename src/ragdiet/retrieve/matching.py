@@ -17,8 +17,8 @@ from ragdiet.retrieve.condition import Condition, KeyUse, compiled
 if TYPE_CHECKING:
     import psycopg
 
-_TABLES = {"documents": Identifier("ragdiet", "document"), "chunks": Identifier("ragdiet", "chunk")}
-"""The relations that every statement of a filter reads."""
+_TABLES = {"documents": Identifier("ragdiet", "searchable_document"), "chunks": Identifier("ragdiet", "chunk")}
+"""The relations that every statement of a filter reads. Under a policy only the view lets jsonb use an index."""
 
 _NAMED = 1_000  # keys among which near ones are looked for
 _PLURALS = {
