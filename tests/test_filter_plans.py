@@ -10,17 +10,21 @@ import psycopg
 import pytest
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Identifier
 
 from ragdiet import F
 from ragdiet.filters import Filter, index_name
 from ragdiet.retrieve.matching import condition_of, matching, predicate
 from ragdiet.store import migrate
 from ragdiet.store.embedded import EmbeddedServer
+from ragdiet.store.tenancy import become
 from ragdiet.types import Space
 from tests.conftest import create_database, database_dsn
 
+ROLES = ("ragdiet", "plan_reader")
 DECLARED = ("year", "published", "page")
+
+SCANNED = re.compile("Seq Scan on (document|chunk|vector_tiny)")
 
 DOCUMENTS = """
     INSERT INTO ragdiet.document (corpus_id, external_id, content_hash, pipeline, meta)
@@ -73,6 +77,9 @@ def connection(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
     dsn = database_dsn(server, "filter_plans")
     migrate(dsn, Space(name="tiny", model="test:tiny", dimensions=4), filter_keys=DECLARED)
     with psycopg.connect(dsn, autocommit=True) as opened:
+        opened.execute("DROP ROLE IF EXISTS plan_reader")
+        opened.execute("CREATE ROLE plan_reader")
+        migrate(dsn, runtime_role="plan_reader")
         opened.execute("INSERT INTO ragdiet.corpus (tenant, collection) VALUES ('', 'large'), ('', 'small')")
         opened.execute("DROP INDEX ragdiet.vector_tiny_hnsw")
         for statement in (DOCUMENTS, CHUNKS, KEYS, VECTORS):
@@ -84,12 +91,17 @@ def connection(server: EmbeddedServer) -> Iterator[psycopg.Connection]:
         opened.execute("VACUUM ANALYZE")
         register_vector(opened)
         yield opened
+        opened.execute("DROP OWNED BY plan_reader")
+        opened.execute("DROP ROLE plan_reader")
 
 
-def explained(connection: psycopg.Connection, filter: Filter) -> str:
+def act_as(connection: psycopg.Connection, role: str) -> None:
+    become(connection, "")
+    connection.execute(SQL("SET LOCAL ROLE {}").format(Identifier(role)))
+
+
+def explained(connection: psycopg.Connection, filter: Filter, role: str) -> str:
     """The plan of ``matching``, by the server's own log of what it runs."""
-    condition = condition_of(connection, 1, filter, some_expired=False)
-    assert condition is not None
     notices: list[str] = []
 
     def keep(notice: psycopg.errors.Diagnostic) -> None:
@@ -100,29 +112,38 @@ def explained(connection: psycopg.Connection, filter: Filter) -> str:
         connection.execute("LOAD 'auto_explain'")
         connection.execute("SET LOCAL auto_explain.log_min_duration = 0")
         connection.execute("SET LOCAL auto_explain.log_level = notice")
+        act_as(connection, role)
+        condition = condition_of(connection, 1, filter, some_expired=False)
+        assert condition is not None
+        notices.clear()
         matching(connection, 1, condition, 20_000)
     connection.remove_notice_handler(keep)
     return "\n".join(notices)
 
 
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", INDEXED)
-def test_conditions_use_their_index(connection: psycopg.Connection, name: str) -> None:
+def test_conditions_use_their_index(connection: psycopg.Connection, name: str, role: str) -> None:
     filter, index = INDEXED[name]
-    plan = explained(connection, filter)
+    plan = explained(connection, filter, role)
     assert index in plan
-    assert "Seq Scan" not in plan
+    assert not SCANNED.search(plan)
 
 
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", OTHERS)
-def test_chunks_are_never_scanned_for_documents(connection: psycopg.Connection, name: str) -> None:
-    plan = explained(connection, OTHERS[name])
+def test_chunks_are_never_scanned_for_documents(connection: psycopg.Connection, name: str, role: str) -> None:
+    plan = explained(connection, OTHERS[name], role)
     assert re.search(r"Scan (using|on) chunk_document ", plan)
     assert "Seq Scan on chunk" not in plan
 
 
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("generic", [False, True])
 @pytest.mark.parametrize("name", [*INDEXED, *OTHERS])
-def test_candidates_are_looked_up_one_by_one(connection: psycopg.Connection, name: str, generic: bool) -> None:
+def test_candidates_are_looked_up_one_by_one(
+    connection: psycopg.Connection, name: str, generic: bool, role: str
+) -> None:
     """The index keeps its order, whether values are known to the planner or not."""
     filter = OTHERS[name] if name in OTHERS else INDEXED[name][0]
     condition = condition_of(connection, 1, filter, some_expired=True)
@@ -132,11 +153,12 @@ def test_candidates_are_looked_up_one_by_one(connection: psycopg.Connection, nam
         "ORDER BY v.embedding <=> %(vector)s LIMIT 100"
     ).format(predicate(condition, "v"))
     with connection.transaction():
+        act_as(connection, role)
         connection.execute(f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")
         parameters = {**condition.parameters, "vector": HalfVector([1, 0, 0, 1])}
         plan = "\n".join(row[0] for row in connection.execute(query, parameters, prepare=generic))
     assert "Index Scan using vector_tiny_hnsw" in plan
     assert "Index Scan using chunk_pkey" in plan
     assert "Index Scan using document_pkey" in plan
-    assert "Seq Scan" not in plan
+    assert not SCANNED.search(plan)
     assert "Hash Join" not in plan
