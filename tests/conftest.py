@@ -110,7 +110,11 @@ def owned_template(server: EmbeddedServer) -> str:
 @pytest.fixture
 def roles(server: EmbeddedServer, owned_template: str) -> Iterator[Roles]:
     """A migrated database of the test's own, whose tables belong to no superuser."""
-    for dsn in _temporary_database(server, owned_template):
+    yield from owned_database(server, owned_template)
+
+
+def owned_database(server: EmbeddedServer, template: str) -> Iterator[Roles]:
+    for dsn in _temporary_database(server, template):
         yield Roles(dsn, make_conninfo(dsn, user="ragdiet_owner"), make_conninfo(dsn, user="ragdiet_app"))
 
 
