@@ -154,7 +154,9 @@ def found(connection: psycopg.Connection, corpus: int, filter: Filter | Mapping[
     ids = matching(connection, corpus, condition, 1_000_000)
     assert ids is not None
     query = psycopg.sql.SQL("SELECT leg.chunk_id FROM (SELECT id AS chunk_id FROM ragdiet.chunk) leg WHERE {}")
-    rows = connection.execute(query.format(predicate(condition, "leg")), condition.parameters).fetchall()
+    rows = connection.execute(
+        query.format(predicate(condition, psycopg.sql.Identifier("leg"))), condition.parameters
+    ).fetchall()
     assert sorted(ids) == sorted(row[0] for row in rows)
     return set(ids)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,19 +10,27 @@ from pgvector import HalfVector
 
 from ragdiet.analysis import Analyzer, analyzer, corpus_terms, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
-from ragdiet.retrieve.rewrite import without_question_words
-from ragdiet.retrieve.statement import Collection, find_collection, statement
+from ragdiet.retrieve.collection import Collection, find_collection
+from ragdiet.retrieve.hybrid_statement import hybrid_statement
+from ragdiet.retrieve.question import parse_question
+from ragdiet.retrieve.restriction import restriction
 from ragdiet.types import Hit, Hits
 
 if TYPE_CHECKING:
     import psycopg
     from numpy.typing import NDArray
 
+    from ragdiet.filters import FilterLike
     from ragdiet.protocols import Database
     from ragdiet.types import Space
 
 _FIRST_PASS = 5_000
 """Chunks of the rarest terms that are scored before the rest is bounded: of 300 to 5,000 the fastest at 200,000."""
+
+_EF_SEARCH = 2
+"""hnsw.ef_search for each candidate of the dense leg; its most is 1,000."""
+
+_MOST_EF_SEARCH = 1_000
 
 
 class HybridRetriever:
@@ -32,7 +40,8 @@ class HybridRetriever:
     candidate of either leg is scored in both. ``dense_weight`` in [0, 1] is the share of the dense leg,
     by default the one learnt for the collection, or else the one measured for the space's model.
     ``keyword=False`` or ``dense=False`` switch a leg off. Words such as "which" and "does" are no terms
-    of the keyword leg unless ``question_words=True``.
+    of the keyword leg unless ``question_words=True``. ``words`` is the analyzer, by default that of the
+    collection's language.
     """
 
     def __init__(
@@ -60,7 +69,7 @@ class HybridRetriever:
         self._dense = dense
         self._question_words = question_words
         self._dense_weight = dense_weight
-        self._analyzer = words or analyzer()
+        self._words = words
 
     @property
     def needs_vector(self) -> bool:
@@ -75,37 +84,52 @@ class HybridRetriever:
         k: int,
         tenant: str = "",
         collection: str = "default",
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
     ) -> Hits:
         """The ``k`` best chunks. ``vector``: the question's, float32, (dimensions,), unit length; without
         one the keyword leg answers alone.
 
-        ``filter`` keeps chunks whose metadata, or whose document's, has each of these values.
-        A collection that was never filled gives no hits.
+        ``filter`` is an expression of ``F`` or a mapping of metadata that a chunk, or its document, must have.
+        The question may hold "exact phrases" and -exclusions (see ``parse_question``). A collection that was
+        never filled gives no hits. Raises InvalidArgument, UnknownFilterKey, FilterTypeMismatch,
+        DimensionMismatch.
         """
         depth = max(self._depth, k)
-        words = question if self._question_words else without_question_words(question)
-        occurrences = term_numbers(self._analyzer.terms(words)) if self._keyword else {}
+        checked = self._checked(vector)
         use_dense = self._dense and vector is not None
-        parameters: dict[str, Any] = {
-            "occurrences": list(occurrences.values()),
-            "vector": self._checked(vector),
-            "first_pass": _FIRST_PASS,
-            "use_dense": use_dense,
-            "k": k,
-        }
 
         def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
             found = find_collection(
-                connection, self._space, tenant=tenant, collection=collection, ef_search=min(1000, 2 * depth)
+                connection,
+                self._space,
+                tenant=tenant,
+                collection=collection,
+                ef_search=min(_MOST_EF_SEARCH, _EF_SEARCH * depth),
+                filtered=bool(filter),
             )
             if found is None or not found.chunks:
                 return ()
-            parameters["corpus"] = found.id
-            parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), found.id).tolist()
-            parameters["dense_weight"] = self._weight(found) if use_dense else 0.0
-            query = statement(self._space, found.way, depth=depth, dense=use_dense)
-            return connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
+            words = self._words or analyzer(found.language)
+            asked = parse_question(question, words, question_words=self._question_words)
+            limits = restriction(connection, found, asked, filter, words)
+            occurrences = term_numbers(asked.terms.elements()) if self._keyword else {}
+            parameters: dict[str, Any] = {
+                **limits.parameters,
+                "corpus": found.id,
+                "terms": corpus_terms(np.array([*occurrences], np.int32), found.id).tolist(),
+                "occurrences": list(occurrences.values()),
+                "first_pass": _FIRST_PASS,
+                "vector": checked,
+                "use_dense": use_dense,
+                "dense_weight": self._weight(found) if use_dense else 0.0,
+                "chosen": limits.chosen,
+                "k": k,
+            }
+            way = found.way if limits.chosen is None else "chosen"
+            query = hybrid_statement(self._space, way, depth=depth, dense=use_dense, restriction=limits)
+            return (
+                connection.cursor(binary=True).execute(query, parameters, prepare=None if filter else True).fetchall()
+            )
 
         return _hits(self._database.run(search, tenant=tenant, read_only=True))
 

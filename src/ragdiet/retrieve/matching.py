@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Composed, Identifier
 
 from ragdiet.errors import FilterTypeMismatch, UnknownFilterKey
 from ragdiet.filters import Compare, Exists, Filter, FilterLike, Holds, IsIn, as_filter, children, index_name
 from ragdiet.retrieve.condition import Condition, KeyUse, compiled
+from ragdiet.retrieve.statements import statement
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,16 +54,16 @@ def condition_of(
 def matching(connection: psycopg.Connection, corpus_id: int, condition: Condition, limit: int) -> list[int] | None:
     """The numbers of the chunks that pass, in no order; None when they are more than ``limit``."""
     name = "matching_chunks.sql" if condition.needs_chunk else "matching.sql"
-    statement = SQL(_read(name)).format(**_TABLES, condition=condition.sql)
+    query = statement(name).format(**_TABLES, condition=condition.sql)
     parameters = {**condition.parameters, "filter_corpus": corpus_id, "filter_limit": limit + 1}
     # Planned for these very values: a prepared plan knows neither how many rows pass nor which key's index serves.
-    rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchmany(limit + 1)
+    rows = connection.execute(query, parameters, prepare=False, binary=True).fetchmany(limit + 1)
     return None if len(rows) > limit else [row[0] for row in rows]
 
 
-def predicate(condition: Condition, leg: str) -> Composed:
+def predicate(condition: Condition, leg: Identifier) -> Composed:
     """A check of one row of the relation with the alias ``leg``, which has a ``chunk_id``, for a WHERE clause."""
-    return SQL(_read("candidate.sql")).format(**_TABLES, condition=condition.sql, leg=Identifier(leg))
+    return statement("candidate.sql").format(**_TABLES, condition=condition.sql, leg=leg)
 
 
 _Leaf = Compare | IsIn | Holds | Exists
@@ -79,7 +78,7 @@ def _conditions(filter: Filter) -> Iterator[_Leaf]:
 
 def _uses(connection: psycopg.Connection, corpus_id: int, keys: list[str]) -> dict[str, KeyUse]:
     rows = connection.execute(
-        _read("filter_keys.sql"),
+        statement("filter_keys.sql"),
         {
             "corpus": corpus_id,
             "keys": keys,
@@ -134,8 +133,3 @@ def _unknown(connection: psycopg.Connection, corpus_id: int, key: str) -> Unknow
     return UnknownFilterKey(
         f"no metadata of this collection has the filter key {key!r:.60}; {advice}", key=key, near=near
     )
-
-
-@cache
-def _read(name: str) -> str:
-    return files("ragdiet.retrieve").joinpath(name).read_text("utf-8")
