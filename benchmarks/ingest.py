@@ -1,7 +1,7 @@
 """What an ingest costs, and what it survives.
 
-    python -m benchmarks.ingest --data FOLDER [--only SECTION ...] [--database local|DSN] [--rounds N]
-                                [--chunks N] [--gigabytes X] [--peers PYTHON|none] [--out results.json]
+    python -m benchmarks.ingest --data FOLDER [--only SECTION ...] [--database local|testcontainers|DSN]
+                                [--rounds N] [--chunks N] [--gigabytes X] [--peers PYTHON|none] [--out results.json]
 
 rows       rows into the store, over raw binary COPY and beside other libraries
 embedding  MiniLM's batches sorted by length, over plain batches in the order of the texts
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import ingest_again, ingest_bad_input, ingest_crash, ingest_embedding, ingest_memory, ingest_rows
-from benchmarks.database import databases
+from benchmarks.database import add_argument, databases, told
 from benchmarks.datasets import data_folder
 from benchmarks.ingest_settings import Row, Settings
 from benchmarks.machine import machine
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
-    parser.add_argument("--database", default="local", help="'local' (a throw-away embedded server) or a DSN")
+    add_argument(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--chunks", type=int, default=20_000, help="rows: chunks of about 200 tokens")
     parser.add_argument("--gigabytes", type=float, default=2.0, help="memory: size of the large folder")
@@ -90,7 +90,7 @@ def main() -> None:
 def asked(arguments: argparse.Namespace) -> dict[str, object]:
     """The arguments that tell what was measured, without paths and addresses."""
     kept = ("only", "rounds", "chunks", "gigabytes", "tiny_files", "kills", "seed")
-    return {name: getattr(arguments, name) for name in kept} | {"embedded": arguments.database == "local"}
+    return {name: getattr(arguments, name) for name in kept} | {"database": told(arguments.database)}
 
 
 def shown(section: Row) -> str:
