@@ -28,6 +28,7 @@ from benchmarks.datasets import data_folder
 from benchmarks.ingest_settings import Row, Settings
 from benchmarks.machine import machine
 from benchmarks.peers import runner
+from benchmarks.report import shown
 
 SECTIONS: dict[str, Callable[[Settings], Row]] = {
     "rows": ingest_rows.measure,
@@ -37,7 +38,6 @@ SECTIONS: dict[str, Callable[[Settings], Row]] = {
     "crash": ingest_crash.measure,
     "bad_input": ingest_bad_input.measure,
 }
-_WIDEST = 60
 
 
 def main() -> None:
@@ -57,13 +57,7 @@ def main() -> None:
     data = data_folder(arguments.data)
     peers = None if arguments.peers == "none" else arguments.peers
     if peers and "rows" in arguments.only:
-        try:
-            runner.versions(peers)
-        except runner.PeersAbsent as error:
-            sys.exit(
-                f"PEERS ABSENT from {peers} ({error}): nothing was measured. Install "
-                "benchmarks/peers/requirements.txt into a Python and give it as --peers, or give --peers none."
-            )
+        runner.require(peers)
     summary: dict[str, Row] = {}
     with databases(arguments.database) as given:
         settings = Settings(
@@ -91,35 +85,6 @@ def asked(arguments: argparse.Namespace) -> dict[str, object]:
     """The arguments that tell what was measured, without paths and addresses."""
     kept = ("only", "rounds", "chunks", "gigabytes", "tiny_files", "kills", "seed")
     return {name: getattr(arguments, name) for name in kept} | {"database": told(arguments.database)}
-
-
-def shown(section: Row) -> str:
-    """Single figures a line each, then every list of rows as a table."""
-    lines = [f"  {name}: {value}" for name, value in section.items() if not _is_table(value)]
-    for name, value in section.items():
-        if _is_table(value):
-            lines += ["", f"  {name}", *table(value)]
-    return "\n".join(lines)
-
-
-def table(rows: list[Row]) -> list[str]:
-    """Lines of a table with the columns of all rows; a missing value is left blank."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    cells = [columns, *([_cell(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
-    ]
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _cell(value: object) -> str:
-    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 if __name__ == "__main__":
