@@ -1,8 +1,9 @@
 """Passages of real text, and questions put to them.
 
 Prose first: the evaluation sets' documents, their distractors and contexts, and real_docs. Then the docstrings of
-this Python's standard library and of what is installed, then other windows of the prose. Each passage is one
-document of the store, its title before its text, at most 220 tokens long; no text stands twice.
+this Python's standard library and of what is installed, other windows of the prose, the same Python files as source
+code, and more windows where even these are too few. Each passage is one document of the store, its title before its
+text, at most 220 tokens long; no text stands twice.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -27,7 +28,8 @@ from ragdiet.load import load
 from ragdiet.types import Document
 
 _SIZE = 220
-_OTHER_WINDOWS = (160, 120, 90, 70, 55, 45)
+_OTHER_WINDOWS = (160, 120)
+_MORE_WINDOWS = (90, 70, 55, 45)
 _IDENTIFIER = re.compile(r"\b(?=\w*[a-z])(?=\w*[\d_])[A-Za-z]\w{5,30}\b")
 _LEAST_DOCSTRINGS = 200
 
@@ -89,9 +91,15 @@ def _distinct(found: Iterable[Passage]) -> Iterator[Passage]:
 def _every(data: Path) -> Iterator[Passage]:
     yield from _cut(_prose(data), _SIZE)
     yield from _cut(_docstrings(), _SIZE)
-    for size in _OTHER_WINDOWS:
+    yield from _windows(data, _OTHER_WINDOWS)
+    yield from _cut(_code(), _SIZE)
+    yield from _windows(data, _MORE_WINDOWS)
+
+
+def _windows(data: Path, sizes: Iterable[int]) -> Iterator[Passage]:
+    for size in sizes:
         for passage in _cut(_prose(data), size):
-            yield Passage(passage.id, passage.document, f"other windows of the prose, {size} tokens", passage.text)
+            yield replace(passage, source=f"other windows of the prose, {size} tokens")
 
 
 def _cut(documents: Iterable[tuple[str, Document]], size: int) -> Iterator[Passage]:
@@ -122,18 +130,30 @@ def _prose(data: Path) -> Iterator[tuple[str, Document]]:
 
 def _docstrings() -> Iterator[tuple[str, Document]]:
     """A document for each module: what its docstrings say."""
+    for name, file in _modules():
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of other people's escapes
+                tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError, RecursionError):  # test data of parsers
+            continue
+        said = [
+            text
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and (text := ast.get_docstring(node))
+        ]
+        if sum(map(len, said)) >= _LEAST_DOCSTRINGS:
+            yield "docstrings", Document(f"docstrings/{name}", "\n\n".join(said))
+
+
+def _code() -> Iterator[tuple[str, Document]]:
+    for name, file in _modules():
+        for document in load(file, rejected=lambda _: None):
+            yield "source code", Document(f"code/{name}", document.text)
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    """The Python files of the standard library and of what is installed, each with the place that it has there."""
     for place in dict.fromkeys((sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))):
         for file in sorted(Path(place).rglob("*.py")):
-            try:
-                with warnings.catch_warnings(action="ignore"):  # of other people's escapes
-                    tree = ast.parse(file.read_bytes())
-            except (SyntaxError, ValueError, RecursionError):  # test data of parsers
-                continue
-            said = [
-                text
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-                and (text := ast.get_docstring(node))
-            ]
-            if sum(map(len, said)) >= _LEAST_DOCSTRINGS:
-                yield "docstrings", Document(f"python/{file.relative_to(place)}", "\n\n".join(said))
+            yield f"{Path(place).name}/{file.relative_to(place)}", file
