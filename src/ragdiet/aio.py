@@ -17,6 +17,7 @@ from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, CostRow
+    from ragdiet.filters import FilterLike
     from ragdiet.ingest import Progress, Source
     from ragdiet.stream import AnswerStream
     from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote, Turn
@@ -93,7 +94,7 @@ class AsyncRAG:
         self,
         question: str,
         k: int = 10,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         *,
         collection: str | None = None,
         tenant: str | None = None,
@@ -120,7 +121,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = ...,
         stream: Literal[False] = ...,
         *,
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -138,7 +139,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = ...,
         *,
         stream: Literal[True],
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -155,7 +156,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = None,
         stream: bool = False,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -183,7 +184,7 @@ class AsyncRAG:
         question: str,
         budget: int | None = None,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
 from ragdiet.errors import InvalidArgument, ModelError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.filters import Filter
     from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Retriever
 
 DEFAULT_BUDGET = 600
@@ -51,7 +52,7 @@ class Scope:
 
     tenant: str
     collection: str
-    filter: Mapping[str, Any] | None = None
+    filter: Filter | None = None
     k: int = 10
 
     def __post_init__(self) -> None:

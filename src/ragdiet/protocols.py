@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     import psycopg
     from numpy.typing import NDArray
 
+    from ragdiet.filters import FilterLike
     from ragdiet.types import (
         CachedVectors,
         Chunk,
@@ -119,7 +120,7 @@ class Retriever(Protocol):
         k: int,
         tenant: str = "",
         collection: str = "default",
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
     ) -> Sequence[Hit]: ...
 
 

@@ -18,6 +18,7 @@ from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
+from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor
 from ragdiet.named import Named
@@ -31,6 +32,7 @@ from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.filters import FilterLike
     from ragdiet.ingest import Progress, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
     from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
@@ -268,12 +270,13 @@ class RAG:
         self,
         question: str,
         k: int = 10,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         *,
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Hits:
-        """The ``k`` best chunks by BM25 and vectors. ``filter``: metadata that a chunk must have."""
+        """The ``k`` best chunks by BM25 and vectors. ``filter``: what its metadata must meet, such as
+        ``F("year") >= 2020``, or a mapping of keys to values."""
         self._check_schema()
         trace = self._trace(tenant, None, None)
         with tracing(trace):
@@ -302,7 +305,7 @@ class RAG:
         tags: Mapping[str, str] | None = ...,
         stream: Literal[False] = ...,
         *,
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -320,7 +323,7 @@ class RAG:
         tags: Mapping[str, str] | None = ...,
         *,
         stream: Literal[True],
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -337,7 +340,7 @@ class RAG:
         tags: Mapping[str, str] | None = None,
         stream: bool = False,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -366,7 +369,7 @@ class RAG:
         question: str,
         budget: int | None = None,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -413,11 +416,11 @@ class RAG:
     def _tenant(self, tenant: str | None) -> str:
         return self.tenant if tenant is None else _checked_tenant(tenant)
 
-    def _scope(self, trace: Trace, collection: str | None, filter: Mapping[str, Any] | None, k: int) -> Scope:
+    def _scope(self, trace: Trace, collection: str | None, filter: FilterLike | None, k: int) -> Scope:
         return Scope(
             tenant=trace.tenant,
             collection=_checked_name(collection or self.collection, "collection"),
-            filter=filter,
+            filter=as_filter(filter),
             k=k,
         )
 
