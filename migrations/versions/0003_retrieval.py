@@ -57,7 +57,7 @@ def upgrade() -> None:
         op.execute(
             "INSERT INTO ragdiet.metadata_key "
             f"SELECT DISTINCT corpus_id, key, jsonb_typeof(value), {of_chunks} "
-            f"FROM ragdiet.{table}, jsonb_each(meta)"
+            f"FROM ragdiet.{table}, jsonb_each(meta) WHERE octet_length(key) <= 1000"
         )
     # What lies there was removed or never written, and nothing says by whom: it is kept where there is one tenant.
     op.execute("DELETE FROM ragdiet.embedding_cache WHERE EXISTS (SELECT FROM ragdiet.corpus WHERE tenant <> '')")
