@@ -24,20 +24,31 @@ from ragdiet.ingest import Ingestor
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
-from ragdiet.retrieve import HybridRetriever
+from ragdiet.retrieve import CorpusRewriter, HybridRetriever, parent_section, with_neighbours
 from ragdiet.store import Collections, Database, check_schema, migrate
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
-from ragdiet.types import Turn
+from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Progress, Source
-    from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
-    from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
+    from ragdiet.protocols import (
+        Chunker,
+        Compressor,
+        Confidence,
+        Embedder,
+        Generator,
+        Reranker,
+        Retriever,
+        Rewriter,
+    )
+    from ragdiet.types import Answer, Context, Generation, IngestReport, Passage, Quote, Space
 
 DEFAULT_COLLECTION = "default"
+DEFAULT_LANGUAGE = "english"
+_MOST_NEIGHBOURS = 100
 
 
 class RAG:
@@ -47,6 +58,10 @@ class RAG:
     ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
     an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
     ``collection`` and ``tenant`` are those of calls that name none.
+
+    ``language`` is that of the collections this RAG makes, by the name of its Snowball stemmer; a collection
+    keeps the one it was made with. ``reranker`` orders the best 50 hits anew (or ``k``, where that is more)
+    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not.
     """
 
     def __init__(
@@ -57,12 +72,15 @@ class RAG:
         models: Sequence[Generator] = (),
         chunker: Chunker | None = None,
         retriever: Retriever | None = None,
+        rewriter: Rewriter | None = None,
+        reranker: Reranker | None = None,
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
+        language: str = DEFAULT_LANGUAGE,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
     ) -> None:
@@ -80,7 +98,7 @@ class RAG:
             store,
             chunker or RecursiveChunker(),
             embedder,
-            analyzer(),
+            analyzer(language),
             quality or Quality(),
             default_counter(),
             caching=embedding_cache,
@@ -89,7 +107,9 @@ class RAG:
         self._asker = Asker(
             embedder=embedder,
             retriever=retriever or HybridRetriever(store, self.space),
-            compressor=compressor or SentenceDiet(),
+            rewriter=rewriter or CorpusRewriter(store),
+            reranker=reranker,
+            compressor=compressor or SentenceDiet(language=language),
             generators=[accounted_generator(model, self.ledger) for model in models or (ExtractiveReader(),)],
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
@@ -225,7 +245,8 @@ class RAG:
         ``dry_run`` writes and spends nothing: the report says what would happen and what it would cost.
         ``expires_at``: the moment, or the time from now, after which these documents are found no more.
         What cannot be read, and what ``quality`` keeps out, is in ``report.rejected`` with its reason.
-        ``progress`` is called after each batch.
+        ``progress`` is called after each batch. Raises LanguageMismatch where the collection was made in another
+        ``language``.
         """
         self._check_schema()
         trace = self._trace(tenant, tags, None)
@@ -272,15 +293,26 @@ class RAG:
         k: int = 10,
         filter: FilterLike | None = None,
         *,
+        neighbours: int = 0,
+        section_tokens: int | None = None,
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Hits:
         """The ``k`` best chunks by BM25 and vectors. ``filter``: what its metadata must meet, such as
-        ``F("year") >= 2020``, or a mapping of keys to values."""
+        ``F("year") >= 2020``, or a mapping of keys to values.
+
+        ``neighbours``: so many chunks before and after it are joined to each hit, 100 at most. ``section_tokens``:
+        each hit grows to the section it stands in, up to so many tokens; hits of one section become one.
+        """
+        grow = _grown(self.space, neighbours, section_tokens)
         self._check_schema()
         trace = self._trace(tenant, None, None)
         with tracing(trace):
-            return self._asker.retrieve(question, self._scope(trace, collection, filter, k))
+            hits = self._asker.retrieve(question, self._scope(trace, collection, filter, k))
+        if grow is None:
+            return hits
+        grown = self.store.run(partial(grow, hits=hits), tenant=trace.tenant, read_only=True)
+        return Hits(grown, found=hits.found)
 
     def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
         """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
@@ -427,6 +459,19 @@ class RAG:
 
 class _Closeable(Protocol):
     def close(self) -> None: ...
+
+
+def _grown(space: Space, neighbours: int, section_tokens: int | None) -> Callable[..., Hits] | None:
+    """What joins to hits the text around them, given a connection and ``hits``; None where nothing is asked for."""
+    if neighbours and section_tokens is not None:
+        raise InvalidArgument("neighbours and section_tokens are two ways to grow a hit: give one of them")
+    if not 0 <= neighbours <= _MOST_NEIGHBOURS:
+        raise InvalidArgument(f"neighbours is {neighbours}: ask for 0 to {_MOST_NEIGHBOURS}")
+    if section_tokens is not None:
+        if section_tokens < 1:
+            raise InvalidArgument(f"section_tokens is {section_tokens}: give at least 1")
+        return partial(parent_section, space=space, most_tokens=section_tokens)
+    return partial(with_neighbours, space=space, before=neighbours, after=neighbours) if neighbours else None
 
 
 def _checked_name(name: str, what: str) -> str:

@@ -89,17 +89,14 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
     phrases: list[Phrase] = []
     excluded: set[str] = set()
     excluded_phrases: list[Phrase] = []
-    kept: list[str] = []  # the text, for the embedder
+    text = without_exclusions(question)
     loose: list[str] = []  # the text outside phrases
     end = 0
     for match, excludes in _marked(question):
-        between = question[end : match.start()]
-        kept.append(between)
-        loose.append(between)
+        loose.append(question[end : match.start()])
         end = match.end()
         quoted = match["straight"] or match["curved"] or match["angled"] or ""
         if not excludes:
-            kept.append(match.group())
             if analyzer.sequence(quoted):
                 phrases.append(_phrase(quoted, analyzer))
             else:
@@ -110,13 +107,7 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
             excluded.add(phrase.terms[0])  # the whole of an identifier comes before its parts
         else:
             excluded_phrases.append(phrase)
-    kept.append(question[end:])
     loose.append(question[end:])
-    text = _SPACES.sub(" ", "".join(kept)).strip()
-    if not any(map(str.isalnum, text)):
-        raise InvalidArgument(
-            f"the question {question!r} only says what to leave out: add what to look for, or put the - away"
-        )
     outside = " ".join(loose)
     terms = Counter(analyzer.terms(outside if question_words else without_question_words(outside, analyzer.language)))
     terms.update(term for phrase in phrases for term in phrase.terms)
@@ -127,6 +118,25 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
         excluded=frozenset(excluded),
         excluded_phrases=tuple(excluded_phrases),
     )
+
+
+def without_exclusions(question: str) -> str:
+    """The question without what it excludes, in any language. Raises InvalidArgument where nothing is left.
+
+    >>> without_exclusions('What is the "notice period" -probation')
+    'What is the "notice period"'
+    """
+    kept: list[str] = []
+    end = 0
+    for match, excludes in _marked(question):
+        kept += question[end : match.start()], "" if excludes else match.group()
+        end = match.end()
+    text = _SPACES.sub(" ", "".join((*kept, question[end:]))).strip()
+    if not any(map(str.isalnum, text)):
+        raise InvalidArgument(
+            f"the question {question!r} only says what to leave out: add what to look for, or put the - away"
+        )
+    return text
 
 
 def _marked(question: str) -> list[tuple[re.Match[str], bool]]:

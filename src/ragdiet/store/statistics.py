@@ -25,7 +25,8 @@ _REWEIGHTED = 2_000  # rows at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """One tenant's collection. ``average_length`` is the one its stored weights were made with."""
+    """One tenant's collection. ``average_length`` is the one its stored weights were made with; ``language``
+    that of the analyzer its terms were made by."""
 
     id: int
     tenant: str
@@ -34,9 +35,10 @@ class Corpus:
     total_length: int
     average_length: float | None
     version: int
+    language: str
 
 
-_COLUMNS = "id, tenant, collection, chunks, total_length, average_length, version"
+_COLUMNS = "id, tenant, collection, chunks, total_length, average_length, version, language"
 
 
 def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus | None:
@@ -52,12 +54,12 @@ def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus |
     return _corpus(row) if row else None
 
 
-def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus:
-    """The corpus of that name, made when it is not there."""
+def ensure_corpus(database: Database, *, tenant: str, collection: str, language: str = "english") -> Corpus:
+    """The corpus of that name, made with ``language`` when it is not there."""
     database.run(
         lambda connection: connection.execute(
-            "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (tenant, collection),
+            "INSERT INTO ragdiet.corpus (tenant, collection, language) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (tenant, collection, language),
         ),
         tenant=tenant,
         repeatable=True,
@@ -184,7 +186,7 @@ def _reweighted(stored: bytes, length: int, old: float, new: float) -> bytes:
     return stored[:head] + (counts / (counts + bm25.saturation(length, new))).astype(">f4").tobytes()
 
 
-def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
+def _corpus(row: tuple[int, str, str, int, int, float | None, int, str]) -> Corpus:
     return Corpus(
         id=row[0],
         tenant=row[1],
@@ -193,4 +195,5 @@ def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
         total_length=row[4],
         average_length=row[5],
         version=row[6],
+        language=row[7],
     )
