@@ -50,7 +50,8 @@ _EMBEDDED_AHEAD = 4_000
 class Ingestor:
     """Puts documents into one database with one chunker, one embedder and one quality policy.
 
-    ``cache`` is None where vectors of removed chunks and of failed batches are not kept.
+    ``cache`` is None where vectors of removed chunks and of failed batches are not kept. With ``token_model``
+    chunks are stored with its token bits, for late interaction.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Ingestor:
         quality: Quality,
         counter: TokenCounter,
         cache: EmbeddingCache | None,
+        token_model: Embedder | None = None,
     ) -> None:
         self._database = database
+        self._token_model = token_model
         self._documents = DocumentStore(database, embedder.space, keep_removed=cache is not None)
         self._chunker = chunker
         self._embedder = embedder
@@ -143,7 +146,7 @@ class Ingestor:
         sync: bool,
     ) -> None:
         with Indexes(self._database, self._embedder.space) as indexes:
-            embedder = ChunkEmbedder(self._embedder)
+            embedder = ChunkEmbedder(self._embedder, self._token_model)
             writer = Writer(self._documents, indexes, embedder, planner, copies, tally, corpus_id)
             planned = Ahead(plans, _PLANNED_AHEAD, _weight)
             embedding = Ahead(writer.embedded(planned), _EMBEDDED_AHEAD, _weight)
