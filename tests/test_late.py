@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ragdiet.analysis import analyzer
 from ragdiet.chunk import RecursiveChunker
-from ragdiet.embed import MiniLM, cached_embedder
+from ragdiet.embed import MiniLM
 from ragdiet.errors import BadReply, DimensionMismatch
 from ragdiet.ingest import Ingestor, backfill_token_bits
 from ragdiet.protocols import Embedder
@@ -21,7 +21,7 @@ from ragdiet.quality import Quality
 from ragdiet.retrieve.late import late_scores
 from ragdiet.retrieve.refine import REFINED, refined
 from ragdiet.sentences import split_sentences
-from ragdiet.store import Database, EmbeddingCache
+from ragdiet.store import Database
 from ragdiet.tokens import default_counter
 from ragdiet.types import Document, Hit
 from tests.embedders import WordEmbedder
@@ -82,16 +82,16 @@ def test_the_pass_that_embeds_gives_the_tokens_too(minilm: MiniLM) -> None:
 
 
 def ingestor(database: Database, embedder: Embedder, token_model: Embedder | None) -> Ingestor:
-    cache = EmbeddingCache(database, embedder.space)
     return Ingestor(
         database,
         RecursiveChunker(),
-        cached_embedder(embedder, cache),
+        embedder,
         analyzer(),
         Quality.off(),
         default_counter(),
-        cache,
-        token_model,
+        tenant="",
+        caching=True,
+        token_model=token_model,
     )
 
 
@@ -99,7 +99,6 @@ def ingest(ingestor: Ingestor, collection: str = "default") -> None:
     ingestor.ingest(
         [Document(name, text, title=name) for name, text in TEXTS.items()],
         collection=collection,
-        tenant="",
         sync=False,
         dry_run=False,
         expires_at=None,

@@ -13,7 +13,7 @@ import pytest
 from ragdiet.analysis import analyzer
 from ragdiet.errors import DimensionMismatch, InvalidArgument, InvalidQuestion
 from ragdiet.rag import RAG
-from ragdiet.retrieve import HybridRetriever, hybrid, rewritten
+from ragdiet.retrieve import HybridRetriever, rewritten, statement
 from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.store import Database
 from ragdiet.types import Document
@@ -85,14 +85,14 @@ def test_dense_scores_are_cosines(filled: RAG) -> None:
 
 def test_index_finds_what_the_exact_scan_finds(filled: RAG, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = [[hit.chunk_id for hit in filled.retrieve(question)] for question in QUESTIONS]
-    monkeypatch.setattr(hybrid, "_EXACT_UP_TO", 0)
+    monkeypatch.setattr(statement, "_EXACT_UP_TO", 0)
     indexed = [[hit.chunk_id for hit in filled.retrieve(question)] for question in QUESTIONS]
     assert indexed == exact
 
 
 def test_index_scan_sees_one_corpus_alone(filled: RAG, monkeypatch: pytest.MonkeyPatch) -> None:
     filled.ingest([Document("only", "A corpus of one text about the median.")], tenant="small")
-    monkeypatch.setattr(hybrid, "_EXACT_UP_TO", 0)
+    monkeypatch.setattr(statement, "_EXACT_UP_TO", 0)
     assert [hit.document_id for hit in filled.retrieve("median", tenant="small")] == ["only"]
 
 

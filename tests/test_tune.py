@@ -88,7 +88,7 @@ def test_it_learns_from_a_real_corpus_and_is_kept(rag: RAG) -> None:
     assert not learnt.is_better
     corpus = find_corpus(rag.store, tenant="", collection="default")
     assert corpus is not None
-    with rag.store.transaction() as connection:
+    with rag.store.transaction(tenant="") as connection:
         assert learnt_weight(connection, corpus.id, rag.space.name) is None
         for weight in (0.3, 0.7):
             keep_weight(connection, corpus.id, rag.space.name, dense_weight=weight, questions=20)

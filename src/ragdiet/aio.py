@@ -48,9 +48,9 @@ class AsyncRAG:
         """See ``RAG.connect``."""
         return cls(await asyncio.to_thread(partial(RAG.connect, dsn, **pieces)))
 
-    async def migrate(self) -> str:
+    async def migrate(self, *, runtime_role: str | None = None) -> str:
         """See ``RAG.migrate``."""
-        return await self._run(self.sync.migrate)
+        return await self._run(self.sync.migrate, runtime_role=runtime_role)
 
     async def ingest(
         self,

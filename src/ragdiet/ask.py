@@ -222,7 +222,7 @@ class Asker:
             vector = state.vector if _embedded(state.hits) else None
             state.context = self._diet(state.question, state.hits, state.budget, vector)
         if state.max_cost is not None:
-            left = state.max_cost - self._ledger.cost_of(current().prompt_id)
+            left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
             worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
             if worst > left:
                 state.reason = "over budget"
@@ -268,7 +268,7 @@ class Asker:
             citations=cited,
             confidence=judged[-1] if judged else 0.0,
             outcome=outcome,
-            cost=self._ledger.cost_of(prompt_id),
+            cost=self._ledger.cost_of(prompt_id, tenant=current().tenant),
             attempts=tuple(state.attempts),
             prompt_id=prompt_id,
             context=state.context,
@@ -278,16 +278,15 @@ class Asker:
 
     def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
         with metered(self._ledger, stage="retrieve", model="local:postgresql"):
-            return Hits(
-                self._retriever.retrieve(
-                    question,
-                    vector,
-                    k=scope.k,
-                    tenant=scope.tenant,
-                    collection=scope.collection,
-                    filter=scope.filter,
-                )
+            found = self._retriever.retrieve(
+                question,
+                vector,
+                k=scope.k,
+                tenant=scope.tenant,
+                collection=scope.collection,
+                filter=scope.filter,
             )
+            return found if isinstance(found, Hits) else Hits(found)
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
@@ -297,23 +296,24 @@ class Asker:
 
 
 class _QuestionVectors:
-    """The vectors of the latest questions, so that no stage pays for one twice."""
+    """The vectors of a tenant's latest questions, so that no stage pays for one twice."""
 
     _SIZE = 256
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, question: str) -> NDArray[np.float32]:
+        key = current().tenant, question  # else the ledger would tell that another tenant has asked the same
         with self._lock:
-            if question in self._vectors:
-                self._vectors.move_to_end(question)
-                return self._vectors[question]
+            if key in self._vectors:
+                self._vectors.move_to_end(key)
+                return self._vectors[key]
         vector: NDArray[np.float32] = self._embedder.embed([question], kind="query").vectors[0]
         with self._lock:
-            self._vectors[question] = vector
+            self._vectors[key] = vector
             if len(self._vectors) > self._SIZE:
                 self._vectors.popitem(last=False)
         return vector

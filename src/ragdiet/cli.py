@@ -62,11 +62,12 @@ def _opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
 
 
 @main.command()
+@click.option("--runtime-role", help="A role that is to read and write rows, and do nothing else.")
 @click.pass_obj
-def migrate(options: dict[str, Any]) -> None:
+def migrate(options: dict[str, Any], runtime_role: str | None) -> None:
     """Create or upgrade the schema of --database; the embedded one needs no telling."""
     with _opened(options) as rag:
-        click.echo(f"schema {rag.migrate()}")
+        click.echo(f"schema {rag.migrate(runtime_role=runtime_role)}")
 
 
 @main.command()

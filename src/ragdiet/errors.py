@@ -25,11 +25,17 @@
     │       └── SensitiveContent   a secret or personal data
     ├── StoreError                 the database
     │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
+    │   │   ├── StoreNotReady      there, but silent, starting up, or without a free connection: wait
+    │   │   └── CommitUnknown      lost while it committed: what was written may be there or not
+    │   ├── StoreAccessDenied      the server, or AWS on the way to it, refuses the credentials
+    │   ├── CertificateRejected    the server's certificate cannot be trusted, or it has none
+    │   ├── DatabaseMissing        the server has no database of that name
     │   ├── SchemaMissing          never migrated
     │   ├── SchemaOutdated         migrated by an older ragdiet
     │   ├── SchemaTooNew           migrated by a newer ragdiet
     │   ├── SpaceMissing           no table for this embedder's vectors yet
     │   ├── SpaceMismatch          the space was made by another model or with other dimensions
+    │   ├── RuntimeRoleError       the role does not exist, or policies do not hold it
     │   └── EmbeddedServerError    the embedded PostgreSQL
     │       ├── DataDirectoryInvalid
     │       └── ServerStartTimeout
@@ -172,6 +178,32 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached, or the connection was lost in mid-call."""
 
 
+class StoreNotReady(StoreUnavailable):
+    """The server is there but silent, starting up, or without a free connection: wait, then call again."""
+
+
+class CommitUnknown(StoreUnavailable):
+    """The connection was lost while it committed: what was written is whole, and there or not there."""
+
+
+class StoreAccessDenied(StoreError):
+    """The server refuses the password or token, or AWS does not give the secret or the credentials."""
+
+    category = "setup"
+
+
+class CertificateRejected(StoreError):
+    """The server's certificate cannot be trusted or is another host's, or the server speaks no TLS."""
+
+    category = "setup"
+
+
+class DatabaseMissing(StoreError):
+    """The server has no database of that name."""
+
+    category = "setup"
+
+
 class SchemaMissing(StoreError):
     """The database was never migrated."""
 
@@ -190,6 +222,10 @@ class SpaceMissing(StoreError):
 
 class SpaceMismatch(StoreError):
     """The embedding space was made by another model, or with other dimensions."""
+
+
+class RuntimeRoleError(StoreError):
+    """The role cannot be the runtime role: it does not exist, or row-level security would not hold it."""
 
 
 class EmbeddedServerError(StoreError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         Space,
         Span,
     )
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -82,9 +84,23 @@ class VectorCache(Protocol):
 
 @runtime_checkable
 class Database(Protocol):
-    """Gives transactions: committed at the end of the block, rolled back by an exception."""
+    """Gives transactions, whole or without effect: ``transaction`` for one ``with`` block, ``run`` for a
+    function, which is called again when its transaction was lost; in its very commit too where ``repeatable``
+    says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind.
+    Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role."""
 
-    def transaction(self) -> AbstractContextManager[psycopg.Connection]: ...
+    def transaction(
+        self, *, tenant: str | None, read_only: bool = False
+    ) -> AbstractContextManager[psycopg.Connection]: ...
+
+    def run(
+        self,
+        work: Callable[[psycopg.Connection], T],
+        *,
+        tenant: str | None,
+        read_only: bool = False,
+        repeatable: bool = False,
+    ) -> T: ...
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
@@ -16,7 +17,6 @@ from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
-from ragdiet.embed import cached_embedder
 from ragdiet.errors import InvalidArgument
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor
@@ -24,7 +24,7 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
 from ragdiet.retrieve import HybridRetriever
-from ragdiet.store import Collections, Database, EmbeddingCache, check_schema, migrate
+from ragdiet.store import Collections, Database, check_schema, migrate
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
 from ragdiet.types import Turn
@@ -68,20 +68,20 @@ class RAG:
         self.embedder = embedder
         self.space = embedder.space
         self.collection = _checked_name(collection, "collection")
-        self.tenant = tenant
+        self.tenant = _checked_tenant(tenant)
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
         embedder = accounted_embedder(embedder, self.ledger)
-        cache = EmbeddingCache(store, self.space) if embedding_cache else None
-        self._ingestor = Ingestor(
+        self._ingestor = partial(
+            Ingestor,
             store,
             chunker or RecursiveChunker(),
-            cached_embedder(embedder, cache) if cache else embedder,
+            embedder,
             analyzer(),
             quality or Quality(),
             default_counter(),
-            cache,
+            caching=embedding_cache,
         )
         self._collections = Collections(store, self.space)
         self._asker = Asker(
@@ -116,7 +116,7 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
-            rag = cls._open(server.dsn, Named(region, prices), embedder, models, pieces)
+            rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
         except BaseException:
@@ -133,27 +133,49 @@ class RAG:
         embedder: str | Embedder = "local:minilm",
         models: Sequence[str | Generator] = ("local:extractive",),
         prices: PriceBook | None = None,
+        reader: str | None = None,
+        auth: Literal["iam"] | None = None,
+        secret: str | None = None,
+        proxy: bool = False,
+        max_connections: int = 10,
+        patience: float = 60.0,
         **pieces: Any,
     ) -> Self:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``. Raises
-        UnknownModel, UnknownPrice, StoreUnavailable. Changes no schema: call ``migrate`` once, as a
-        role that may.
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``.
+
+        Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
+        ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
+        that holds the password. Both demand a trusted certificate. ``proxy=True`` for RDS Proxy.
+        ``max_connections`` are open at most at each of the two; ``patience`` seconds bound the wait for a
+        failover, a waking cluster, or a free connection. ``Database`` says what each of them promises.
+
+        Raises UnknownModel, UnknownPrice, StoreUnavailable, StoreAccessDenied, CertificateRejected,
+        DatabaseMissing. Changes no schema: call ``migrate`` once, as a role that may.
         """
-        return cls._open(dsn, Named(region, prices), embedder, models, pieces)
+        store = Database(
+            dsn,
+            reader=reader,
+            auth=auth,
+            secret=secret,
+            region=region,
+            proxy=proxy,
+            max_size=max_connections,
+            timeout=patience,
+        )
+        return cls._open(store, Named(region, prices), embedder, models, pieces)
 
     @classmethod
     def _open(
         cls,
-        dsn: str,
+        store: Database,
         named: Named,
         embedder: str | Embedder,
         models: Sequence[str | Generator],
         pieces: dict[str, Any],
     ) -> Self:
-        store = Database(dsn)
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
             rag = cls(
@@ -169,12 +191,14 @@ class RAG:
             store.close()
             raise
 
-    def migrate(self) -> str:
+    def migrate(self, *, runtime_role: str | None = None) -> str:
         """Create or upgrade the schema, with tables for this embedder's vectors; returns its version.
 
-        The only step that runs DDL. Safe to call again, and from several processes at once.
+        The only step that runs DDL. Safe to call again, and from several processes at once. ``runtime_role``
+        is an existing role that is to do all the rest: it gets the rights to read and write rows, those of one
+        tenant at a time. Raises RuntimeRoleError where the role could not be held to that.
         """
-        version = migrate(self.store.dsn, self.space)
+        version = migrate(self.store.connect, self.space, runtime_role=runtime_role)
         self.store.forget_connections()
         self._schema_checked = True
         return version
@@ -202,16 +226,17 @@ class RAG:
         self._check_schema()
         trace = self._trace(tenant, tags, None)
         with tracing(trace):
-            report = self._ingestor.ingest(
+            report = self._ingestor(tenant=trace.tenant).ingest(
                 source,
                 collection=_checked_name(collection or self.collection, "collection"),
-                tenant=trace.tenant,
                 sync=sync,
                 dry_run=dry_run,
                 expires_at=_checked_expiry(expires_at),
                 progress=progress,
             )
-            return report if dry_run else replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+            return (
+                report if dry_run else replace(report, cost=self.ledger.cost_of(trace.prompt_id, tenant=trace.tenant))
+            )
 
     def swap(self, one: str, other: str, *, tenant: str | None = None) -> None:
         """Let two collections change names, in one transaction.
@@ -221,22 +246,21 @@ class RAG:
         """
         self._check_schema()
         names = (_checked_name(one, "collection"), _checked_name(other, "collection"))
-        self._collections.swap(*names, tenant=self.tenant if tenant is None else tenant)
+        self._collections.swap(*names, tenant=self._tenant(tenant))
 
     def drop(self, collection: str, *, tenant: str | None = None) -> int:
         """Delete a collection with all that is in it; returns how many documents it had."""
         self._check_schema()
-        return self._collections.drop(
-            _checked_name(collection, "collection"), tenant=self.tenant if tenant is None else tenant
-        )
+        return self._collections.drop(_checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
         """Delete the documents of every collection whose time has come; returns how many there were.
 
-        An ingest does so for its own collection. Searches do not find them in any case.
+        As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
+        Searches do not find them in any case.
         """
         self._check_schema()
-        return self._collections.sweep()
+        return self._collections.sweep(tenant=self.tenant)
 
     def retrieve(
         self,
@@ -352,11 +376,14 @@ class RAG:
             return self._asker.quote(question, self._scope(trace, collection, filter, k), budget)
 
     def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
-        """What was spent, by stage, model, tenant, tag, day or outcome, dearest first."""
+        """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
+
+        As the runtime role, what this RAG's tenant spent; as the owner, what all did.
+        """
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since)
+        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
 
     def close(self) -> None:
         """Close the connections; the last user of an embedded server stops it. Safe to call again."""
@@ -371,16 +398,18 @@ class RAG:
 
     def _check_schema(self) -> None:
         if not self._schema_checked:
-            with self.store.transaction() as connection:
-                check_schema(connection, self.space)
+            self.store.run(lambda connection: check_schema(connection, self.space), tenant=None, read_only=True)
             self._schema_checked = True
 
     def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:
         return Trace(
             prompt_id=new_id() if prompt_id is None else checked_id(prompt_id),
-            tenant=self.tenant if tenant is None else tenant,
+            tenant=self._tenant(tenant),
             tags=dict(tags or {}),
         )
+
+    def _tenant(self, tenant: str | None) -> str:
+        return self.tenant if tenant is None else _checked_tenant(tenant)
 
     def _scope(self, trace: Trace, collection: str | None, filter: Mapping[str, Any] | None, k: int) -> Scope:
         return Scope(
@@ -399,6 +428,10 @@ def _checked_name(name: str, what: str) -> str:
     if not name or len(name) > 200 or not name.isprintable():
         raise InvalidArgument(f"{what} {name[:40]!r} cannot be used: give 1 to 200 printable characters")
     return name
+
+
+def _checked_tenant(tenant: str) -> str:
+    return _checked_name(tenant, "tenant") if tenant else ""
 
 
 def _checked_expiry(expires_at: datetime | timedelta | None) -> datetime | None:

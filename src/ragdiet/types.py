@@ -6,10 +6,10 @@ Sizes are in tokens of the store's counter, money is ``Decimal`` USD, durations 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,9 +151,17 @@ class Hit:
 
 
 class Hits(tuple[Hit, ...]):
-    """A tuple of hits that shows itself as a table in a notebook."""
+    """A tuple of hits that shows itself as a table in a notebook.
 
-    __slots__ = ()
+    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``.
+    """
+
+    found: Mapping[str, int]
+
+    def __new__(cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None) -> Self:
+        made = super().__new__(cls, hits)
+        made.found = dict(found or {})
+        return made
 
     def _repr_html_(self) -> str:
         from ragdiet.display import hits_html

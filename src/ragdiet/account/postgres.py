@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 from ragdiet.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ragdiet.account.ledger import Call
     from ragdiet.protocols import Database
     from ragdiet.types import Answer
@@ -27,6 +29,7 @@ VALUES
     (%(call_id)s, %(prompt_id)s, %(attempt)s, %(stage)s, %(model)s, %(served)s, %(tier)s, %(region)s, %(tenant)s,
      %(tags)s, %(input_tokens)s, %(output_tokens)s, %(cache_read_tokens)s, %(cache_write_5m_tokens)s,
      %(cache_write_1h_tokens)s, %(units)s, %(price)s, %(cost)s, %(status)s, %(seconds)s, %(error)s, %(started_at)s)
+ON CONFLICT (call_id) DO NOTHING
 """
 
 _SETTLE = """
@@ -37,6 +40,16 @@ UPDATE ragdiet.call SET
     status = %(status)s, seconds = %(seconds)s, error = %(error)s
 WHERE call_id = %(call_id)s
 """
+
+_FINISH = """
+INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence)
+VALUES (%(prompt_id)s, %(tenant)s, %(outcome)s, %(confidence)s)
+ON CONFLICT (prompt_id) DO UPDATE SET
+    outcome = excluded.outcome, confidence = excluded.confidence, finished_at = now()
+"""
+
+# Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
+_ALL_OR_ONE = "SELECT set_config('ragdiet.tenant', %s, true) WHERE NOT ragdiet.sees_all()"
 
 # The key of a row of costs, as SQL over `call` c and `ask` a.
 _KEYS: dict[CostKey, str] = {
@@ -82,45 +95,58 @@ class PostgresLedger:
         self.record(call)
 
     def settle(self, call: Call) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(_SETTLE, _parameters(call))
+        self._write(call.tenant, _SETTLE, _parameters(call))
 
     def record(self, call: Call) -> None:
-        with self._database.transaction() as connection:
-            connection.execute(_INSERT, _parameters(call))
+        self._write(call.tenant, _INSERT, _parameters(call))
 
     def finish(self, answer: Answer, *, tenant: str) -> None:
         """Note how an ask ended."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (prompt_id) DO UPDATE SET outcome = excluded.outcome, confidence = excluded.confidence, "
-                "finished_at = now()",
-                (answer.prompt_id, tenant, answer.outcome, answer.confidence),
-            )
+        self._write(
+            tenant,
+            _FINISH,
+            {
+                "prompt_id": answer.prompt_id,
+                "tenant": tenant,
+                "outcome": answer.outcome,
+                "confidence": answer.confidence,
+            },
+        )
 
-    def cost_of(self, prompt_id: str) -> Decimal:
-        """The sum of a question's rows, USD."""
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s", (prompt_id,)
-            ).fetchone()
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
+        """The sum of the rows of a tenant's question, USD."""
+        query = "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s"
+        # At the writer: money is counted to the last row.
+        row = self._database.run(
+            lambda connection: connection.execute(query, (prompt_id,)).fetchone(), tenant=tenant, repeatable=True
+        )
         assert row is not None
         return Decimal(row[0])
 
-    def costs(self, *, by: CostKey, since: datetime | None) -> tuple[CostRow, ...]:
-        """Spend by ``by``, dearest first. A call with several tags counts under each of them."""
+    def costs(self, *, by: CostKey, since: datetime | None, tenant: str) -> tuple[CostRow, ...]:
+        """Spend by ``by``, dearest first: as the owner that of all tenants, as another role that of ``tenant``.
+
+        A call with several tags counts under each of them.
+        """
         if by not in _KEYS:
             raise InvalidArgument(f"costs cannot be grouped by {by!r}: choose one of {', '.join(_KEYS)}")
         statement = _COSTS.format(
             key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
         )
-        with self._database.transaction() as connection:
-            rows = connection.execute(statement, {"since": since}).fetchall()
+
+        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+            connection.execute(_ALL_OR_ONE, (f"t:{tenant}",))
+            return connection.execute(statement, {"since": since}).fetchall()
+
+        rows = self._database.run(read, tenant=None, repeatable=True)
         return tuple(
             CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
             for key, calls, asks, sent, got, cost in rows
         )
+
+    def _write(self, tenant: str, statement: str, parameters: dict[str, Any]) -> None:
+        """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated."""
+        self._database.run(lambda connection: connection.execute(statement, parameters), tenant=tenant, repeatable=True)
 
 
 def _parameters(call: Call) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def backfill_token_bits(database: Database, model: Embedder, *, tenant: str, col
     corpus = find_corpus(database, tenant=tenant, collection=collection)
     if corpus is None:
         return 0
-    store = TokenBits(database, corpus.id)
+    store = TokenBits(database, corpus.id, tenant=tenant)
     added = 0
     last = 0
     while rows := store.lacking(after=last, limit=_TOGETHER):

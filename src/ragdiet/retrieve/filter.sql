@@ -2,6 +2,6 @@
 AND {leg}.chunk_id IN (
     SELECT c.id
     FROM ragdiet.chunk c
-    JOIN ragdiet.document d ON d.id = c.document_id
+    JOIN ragdiet.searchable_document d ON d.id = c.document_id
     WHERE d.corpus_id = %(corpus)s {conditions}
 )

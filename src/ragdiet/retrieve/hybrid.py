@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pgvector import HalfVector
-from psycopg.sql import SQL, Composable, Composed, Identifier, Placeholder
-from psycopg.types.json import Jsonb
 
 from ragdiet.analysis import Analyzer, analyzer, corpus_terms, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
 from ragdiet.retrieve.rewrite import without_question_words
+from ragdiet.retrieve.statement import Collection, find_collection, statement
 from ragdiet.types import Hit, Hits
 
 if TYPE_CHECKING:
@@ -24,18 +21,18 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Database
     from ragdiet.types import Space
 
-# Up to here every vector is compared: exact, and over 5,000 chunks as fast as HNSW, with less to go wrong.
-_EXACT_UP_TO = 10_000
+_FIRST_PASS = 5_000
+"""Chunks of the rarest terms that are scored before the rest is bounded: of 300 to 5,000 the fastest at 200,000."""
 
 
 class HybridRetriever:
     """Finds chunks by BM25 and by cosine, and orders them by the weighted sum of both scores.
 
     Each leg's scores are standardised by the mean and deviation of its best ``depth`` hits; every
-    candidate of either leg is scored in both. ``dense_weight`` in [0, 1] is the share of the dense
-    leg, by default the one measured for the space's model. ``keyword=False`` or ``dense=False``
-    switch a leg off. Words such as "which" and "does" are no terms of the keyword leg unless
-    ``question_words=True``.
+    candidate of either leg is scored in both. ``dense_weight`` in [0, 1] is the share of the dense leg,
+    by default the one learnt for the collection, or else the one measured for the space's model.
+    ``keyword=False`` or ``dense=False`` switch a leg off. Words such as "which" and "does" are no terms
+    of the keyword leg unless ``question_words=True``.
     """
 
     def __init__(
@@ -52,9 +49,8 @@ class HybridRetriever:
     ) -> None:
         if not (keyword or dense):
             raise InvalidArgument("a retriever needs a leg: set keyword=True or dense=True")
-        weight = space.fusion_weight if dense_weight is None else dense_weight
-        if not 0 <= weight <= 1:
-            raise InvalidArgument(f"dense_weight is {weight}: give a share between 0 and 1")
+        if dense_weight is not None and not 0 <= dense_weight <= 1:
+            raise InvalidArgument(f"dense_weight is {dense_weight}: give a share between 0 and 1")
         if depth < 1:
             raise InvalidArgument(f"depth is {depth}: give at least 1")
         self._database = database
@@ -63,7 +59,7 @@ class HybridRetriever:
         self._keyword = keyword
         self._dense = dense
         self._question_words = question_words
-        self._dense_weight = weight if keyword and dense else float(dense)
+        self._dense_weight = dense_weight
         self._analyzer = words or analyzer()
 
     @property
@@ -90,32 +86,37 @@ class HybridRetriever:
         depth = max(self._depth, k)
         words = question if self._question_words else without_question_words(question)
         occurrences = term_numbers(self._analyzer.terms(words)) if self._keyword else {}
+        use_dense = self._dense and vector is not None
         parameters: dict[str, Any] = {
             "occurrences": list(occurrences.values()),
             "vector": self._checked(vector),
-            "keyword_depth": depth if self._keyword else 0,
-            "dense_depth": depth if self._dense and vector is not None else 0,
-            "dense_weight": self._dense_weight if vector is not None else 0.0,
+            "first_pass": _FIRST_PASS,
+            "use_dense": use_dense,
             "k": k,
         }
-        with self._database.transaction() as connection:
-            corpus = connection.execute(
-                "SELECT id, chunks, coalesce(next_expiry <= now(), false) FROM ragdiet.corpus "
-                "WHERE tenant = %s AND collection = %s",
-                (tenant, collection),
-            ).fetchone()
-            if corpus is None or not corpus[1]:
-                return Hits()
-            parameters["corpus"] = corpus[0]
-            parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), corpus[0]).tolist()
-            some_expired = corpus[2]
-            exact = corpus[1] <= _EXACT_UP_TO or bool(filter) or some_expired
-            if not exact:
-                _tune_index_scan(connection, depth)
-            filtered = _filter_keys(filter, parameters)
-            statement = _statement(self._space.name, exact=exact, filtered=filtered, some_expired=some_expired)
-            rows = connection.cursor(binary=True).execute(statement, parameters).fetchall()
-        return Hits(map(_hit, rows))
+
+        def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
+            found = find_collection(
+                connection, self._space, tenant=tenant, collection=collection, ef_search=min(1000, 2 * depth)
+            )
+            if found is None or not found.chunks:
+                return ()
+            parameters["corpus"] = found.id
+            parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), found.id).tolist()
+            parameters["dense_weight"] = self._weight(found) if use_dense else 0.0
+            query = statement(self._space, found.way, depth=depth, dense=use_dense)
+            return connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
+
+        return _hits(self._database.run(search, tenant=tenant, read_only=True))
+
+    def _weight(self, collection: Collection) -> float:
+        """The given weight, or else the one that was learnt for the collection, or else the model's."""
+        if not self._keyword:
+            return 1.0
+        for weight in (self._dense_weight, collection.dense_weight):
+            if weight is not None:
+                return weight
+        return self._space.fusion_weight
 
     def _checked(self, vector: NDArray[np.float32] | None) -> HalfVector:
         if vector is None or not self._dense:
@@ -132,52 +133,9 @@ class HybridRetriever:
         return HalfVector(vector)
 
 
-def _tune_index_scan(connection: psycopg.Connection, depth: int) -> None:
-    connection.execute(
-        "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true), "
-        "set_config('hnsw.max_scan_tuples', '100000', true)",
-        (str(min(1000, 2 * depth)),),
-    )
-
-
-def _filter_keys(filter: Mapping[str, Any] | None, parameters: dict[str, Any]) -> int:
-    """Bind each condition of the filter as ``filter_0``, ``filter_1``, ...; returns how many there are."""
-    conditions = list((filter or {}).items())
-    for number, (key, value) in enumerate(conditions):
-        if not isinstance(key, str):
-            raise InvalidArgument(f"filter key {key!r} is not text")
-        if not isinstance(value, str | int | float | bool | None):
-            raise InvalidArgument(f"filter value of {key!r} is a {type(value).__name__}: give text, a number or a bool")
-        parameters[f"filter_{number}"] = Jsonb({key: value})
-    return len(conditions)
-
-
-@cache
-def _statement(space: str, *, exact: bool, filtered: int, some_expired: bool) -> Composed:
-    vectors = Identifier("ragdiet", f"vector_{space}")
-    wanted: list[Composable] = [
-        SQL("AND (d.meta @> {value} OR c.meta @> {value})").format(value=Placeholder(f"filter_{number}"))
-        for number in range(filtered)
-    ]
-    if some_expired:
-        wanted.append(SQL("AND (d.expires_at IS NULL OR d.expires_at > now())"))
-    conditions = SQL(" ").join(wanted)
-
-    def allowed(leg: str) -> Composable:
-        return SQL(_read("filter.sql")).format(leg=Identifier(leg), conditions=conditions) if wanted else SQL("")
-
-    dense = SQL(_read("dense_exact.sql" if exact else "dense_index.sql"))
-    return SQL(_read("hybrid.sql")).format(
-        vectors=vectors,
-        sentences=Identifier("ragdiet", f"sentence_{space}"),
-        dense=dense.format(vectors=vectors, dense_filter=allowed("v")),
-        keyword_filter=allowed("l"),
-    )
-
-
-@cache
-def _read(name: str) -> str:
-    return files("ragdiet.retrieve").joinpath(name).read_text("utf-8")
+def _hits(rows: Sequence[Sequence[Any]]) -> Hits:
+    found = {"keyword": rows[0][16], "dense": rows[0][17]} if rows else {}
+    return Hits(map(_hit, rows), found=found)
 
 
 def _hit(row: Sequence[Any]) -> Hit:

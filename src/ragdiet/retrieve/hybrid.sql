@@ -1,50 +1,31 @@
 -- Hybrid retrieval: BM25 and vectors, fused, in one statement.
 --
--- 1. question_term: the question's terms that the corpus has, each with its idf now.
--- 2. keyword: the best chunks by BM25, the inner product of stored weights and the question's idf.
--- 3. dense: the best chunks by cosine (one of two ways, see dense_exact.sql and dense_index.sql).
--- 4. scored: every candidate of either leg, scored in both.
--- 5. fused: each leg's scores standardised by the mean and deviation of its best hits, then summed by weight.
+-- 1. keyword: the best chunks by BM25 (see the files keyword*.sql).
+-- 2. dense: the best chunks by cosine (see the files dense_*.sql).
+-- 3. scored: every candidate of either leg, scored in both.
+-- 4. fused: each leg's scores standardised by the mean and deviation of its best hits, then summed by weight.
 WITH corpus AS MATERIALIZED (
     SELECT id, chunks FROM ragdiet.corpus WHERE id = %(corpus)s
 ),
-question_term AS MATERIALIZED (
-    SELECT t.term, q.occurrences * ln(1 + (greatest(corpus.chunks, t.df) - t.df + 0.5) / (t.df + 0.5)) AS idf
-    FROM unnest(%(terms)s::int[], %(occurrences)s::int[]) AS q (term, occurrences)
-    JOIN ragdiet.term t ON t.corpus_id = %(corpus)s AND t.term = q.term
-    CROSS JOIN corpus
-),
-question AS MATERIALIZED (
-    SELECT array_agg(term) AS terms,
-           ('{{' || string_agg(term || ':' || idf, ',') || '}}/1000000000')::sparsevec AS weights
-    FROM question_term
-    HAVING count(*) > 0
-),
-keyword AS MATERIALIZED (
-    SELECT l.chunk_id, -(l.weights <#> question.weights) AS score
-    FROM ragdiet.lexical l, question
-    WHERE l.terms && question.terms AND l.corpus_id = %(corpus)s {keyword_filter}
-    ORDER BY score DESC, l.chunk_id
-    LIMIT %(keyword_depth)s
-),
+{keyword},
 dense AS MATERIALIZED (
     {dense}
 ),
 keyword_leg AS (
-    SELECT chunk_id, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank FROM keyword
+    SELECT chunk_id, score, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank FROM keyword
 ),
 dense_leg AS (
-    SELECT chunk_id, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank FROM dense
+    SELECT chunk_id, score, row_number() OVER (ORDER BY score DESC, chunk_id) AS rank FROM dense
 ),
 scored AS MATERIALIZED (
     SELECT chunk_id,
            k.rank AS keyword_rank,
            d.rank AS dense_rank,
-           coalesce((SELECT -(l.weights <#> question.weights) FROM ragdiet.lexical l, question
-                     WHERE l.chunk_id = c.chunk_id), 0) AS keyword_score,
-           CASE WHEN %(dense_depth)s = 0 THEN 0 ELSE
-               coalesce((SELECT 1 - (v.embedding <=> %(vector)s) FROM {vectors} v
-                         WHERE v.chunk_id = c.chunk_id), 0) END AS dense_score
+           coalesce(k.score, (SELECT -(l.weights <#> question.weights) FROM {lexical} l, question
+                              WHERE l.chunk_id = c.chunk_id), 0) AS keyword_score,
+           CASE WHEN NOT %(use_dense)s THEN 0 ELSE
+               coalesce(d.score, (SELECT 1 - (v.embedding <=> %(vector)s) FROM {vectors} v
+                                  WHERE v.chunk_id = c.chunk_id), 0) END AS dense_score
     FROM (SELECT chunk_id FROM keyword UNION SELECT chunk_id FROM dense) c
     LEFT JOIN keyword_leg k USING (chunk_id)
     LEFT JOIN dense_leg d USING (chunk_id)
@@ -78,7 +59,9 @@ SELECT fused.chunk_id,
        fused.keyword_score,
        chunk.tokens,
        chunk.sentences,
-       sentence.embeddings
+       sentence.embeddings,
+       (SELECT count(*) FROM keyword) AS keyword_hits,
+       (SELECT count(*) FROM dense) AS dense_hits
 FROM fused
 JOIN ragdiet.chunk ON chunk.id = fused.chunk_id
 JOIN ragdiet.document ON document.id = chunk.document_id

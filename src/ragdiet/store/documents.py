@@ -32,28 +32,31 @@ if TYPE_CHECKING:
 
 
 class DocumentStore:
-    """Reads and replaces documents of one embedding space.
+    """Reads and replaces documents of one tenant, in one embedding space.
 
     ``keep_removed``: the vectors of chunks that go stay in the embedding cache.
     """
 
-    def __init__(self, database: Database, space: Space, *, keep_removed: bool = True) -> None:
+    def __init__(self, database: Database, space: Space, *, tenant: str, keep_removed: bool = True) -> None:
         self._database = database
+        self._tenant = tenant
         self._space = space
         self._keep_removed = keep_removed
         self._vectors = Identifier("ragdiet", f"vector_{space.name}")
 
     def known(self, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
         """What the store holds of these documents, by external id, without their chunks."""
-        with self._database.transaction() as connection:
-            return _known(connection, corpus_id, external_ids)
+        return self._database.run(
+            lambda connection: _known(connection, corpus_id, external_ids), tenant=self._tenant, repeatable=True
+        )
 
     def known_chunks(self, document_ids: Sequence[int], *, texts: bool = False) -> dict[int, tuple[KnownChunk, ...]]:
         """The chunks of each document in order, with their ``texts`` or without."""
-        found: defaultdict[int, list[KnownChunk]] = defaultdict(list)
         if not document_ids:
             return {}
-        with self._database.transaction() as connection:
+
+        def read(connection: psycopg.Connection) -> dict[int, tuple[KnownChunk, ...]]:
+            found: defaultdict[int, list[KnownChunk]] = defaultdict(list)
             for document_id, chunk_id, digest, embedded, text in connection.execute(
                 SQL(
                     "SELECT c.document_id, c.id, c.hash, v.chunk_id IS NOT NULL, CASE WHEN %s THEN c.text ELSE '' END "
@@ -63,23 +66,30 @@ class DocumentStore:
                 (texts, list(document_ids)),
             ):
                 found[document_id].append(KnownChunk(id=chunk_id, hash=digest, embedded=embedded, text=text))
-        return {document_id: tuple(chunks) for document_id, chunks in found.items()}
+            return {document_id: tuple(chunks) for document_id, chunks in found.items()}
+
+        return self._database.run(read, tenant=self._tenant, repeatable=True)
 
     def external_ids(self, corpus_id: int) -> dict[str, str | None]:
         """Every document of the corpus: its external id and uri."""
-        with self._database.transaction() as connection:
-            return dict(
-                connection.execute(
+        return dict(
+            self._database.run(
+                lambda connection: connection.execute(
                     "SELECT external_id, uri FROM ragdiet.document WHERE corpus_id = %s", (corpus_id,)
-                ).fetchall()
+                ).fetchall(),
+                tenant=self._tenant,
+                repeatable=True,
             )
+        )
 
     def write(self, corpus_id: int, changes: Sequence[DocumentChange]) -> None:
         """Make the store hold exactly ``changes`` of these documents: all of them, or none on an error.
 
-        Raises StaleChange when a document is no longer as ``known`` says.
+        Raises StaleChange when a document is no longer as ``known`` says; so a write that was committed, but
+        whose commit was not heard of, is not done twice.
         """
-        with self._database.transaction() as connection:
+
+        def write(connection: psycopg.Connection) -> None:
             corpus = lock_corpus(connection, corpus_id)
             _check_unchanged(connection, corpus_id, changes)
             ids = _write_documents(connection, corpus_id, changes)
@@ -87,9 +97,12 @@ class DocumentStore:
             self._replace_chunks(connection, corpus, [_removed(change) for change in changes], ids, changes)
             _note_expiry(connection, corpus_id, [change.expires_at for change in changes if change.expires_at])
 
+        self._database.run(write, tenant=self._tenant, repeatable=True)
+
     def touch(self, corpus_id: int, documents: Sequence[tuple[int, bytes | None, datetime | None]]) -> None:
         """Give documents, unchanged else, another source hash and time to expire."""
-        with self._database.transaction() as connection:
+
+        def write(connection: psycopg.Connection) -> None:
             with connection.cursor() as cursor:
                 cursor.executemany(
                     "UPDATE ragdiet.document SET source_hash = %s, expires_at = %s WHERE id = %s",
@@ -97,9 +110,12 @@ class DocumentStore:
                 )
             _note_expiry(connection, corpus_id, [expires_at for _, _, expires_at in documents if expires_at])
 
+        self._database.run(write, tenant=self._tenant, repeatable=True)
+
     def delete(self, corpus_id: int, external_ids: Sequence[str]) -> int:
         """Delete these documents with all that belongs to them; returns how many there were."""
-        with self._database.transaction() as connection:
+
+        def write(connection: psycopg.Connection) -> int:
             corpus = lock_corpus(connection, corpus_id)
             return self._delete(
                 connection,
@@ -108,9 +124,12 @@ class DocumentStore:
                 (corpus_id, list(external_ids)),
             )
 
+        return self._database.run(write, tenant=self._tenant, repeatable=True)
+
     def delete_expired(self, corpus_id: int) -> int:
         """Delete the documents of the corpus whose time has come; returns how many there were."""
-        with self._database.transaction() as connection:
+
+        def write(connection: psycopg.Connection) -> int:
             corpus = lock_corpus(connection, corpus_id)
             deleted = self._delete(
                 connection,
@@ -124,6 +143,8 @@ class DocumentStore:
                 {"id": corpus_id},
             )
             return deleted
+
+        return self._database.run(write, tenant=self._tenant, repeatable=True)
 
     def _delete(
         self, connection: psycopg.Connection, corpus: Corpus, query: str, parameters: tuple[object, ...]
@@ -151,7 +172,7 @@ class DocumentStore:
         lost = measured(connection, gone + reindexed)
         if gone:
             if self._keep_removed:
-                keep_vectors(connection, self._space, gone)
+                keep_vectors(connection, self._space, self._tenant, gone)
             connection.execute("DELETE FROM ragdiet.chunk WHERE id = ANY(%s)", (gone,))
         if reindexed:
             connection.execute("DELETE FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (reindexed,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragdiet.store.changes import FingerprintRow
 
@@ -26,25 +26,28 @@ class StoredFingerprint:
 
 
 class FingerprintStore:
-    """Looks documents up by what they say."""
+    """Looks documents of one tenant up by what they say."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, tenant: str) -> None:
         self._database = database
+        self._tenant = tenant
 
     def alike(self, corpus_id: int, text_hashes: Sequence[bytes], bands: Sequence[int]) -> list[StoredFingerprint]:
         """Documents that have one of these texts, or share one of these bands; in the order of their numbers."""
-        with self._database.transaction() as connection:
+
+        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
             _use_indexes(connection)
-            rows = connection.execute(
+            return connection.execute(
                 "SELECT d.id, d.external_id, d.expires_at, f.text_hash, f.meta_hash, f.signature, f.facts, f.bands "
                 "FROM ragdiet.fingerprint f JOIN ragdiet.document d ON d.id = f.document_id "
                 "WHERE f.document_id IN (SELECT document_id FROM ragdiet.fingerprint "
                 "WHERE corpus_id = %(corpus)s AND text_hash = ANY(%(texts)s) "
                 "UNION SELECT found.document_id FROM unnest(%(bands)s::bigint[]) AS band, "
-                "LATERAL (SELECT document_id FROM ragdiet.fingerprint WHERE bands @> ARRAY[band]) AS found) "
+                "LATERAL (SELECT document_id FROM ragdiet.searchable_fingerprint WHERE bands @> ARRAY[band]) AS found) "
                 "ORDER BY d.id",
                 {"corpus": corpus_id, "texts": list(text_hashes), "bands": in_corpus(corpus_id, bands)},
             ).fetchall()
+
         return [
             StoredFingerprint(
                 document_id=row[0],
@@ -59,30 +62,36 @@ class FingerprintStore:
                     edges=(),
                 ),
             )
-            for row in rows
+            for row in self._database.run(read, tenant=self._tenant, repeatable=True)
         ]
 
     def terms(self, document_id: int) -> set[int]:
         """The numbers of all terms that stand in a document."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(
+        rows = self._database.run(
+            lambda connection: connection.execute(
                 "SELECT DISTINCT unnest(l.terms) FROM ragdiet.lexical l JOIN ragdiet.chunk c ON c.id = l.chunk_id "
                 "WHERE c.document_id = %s",
                 (document_id,),
-            )
-            return {row[0] for row in rows}
+            ).fetchall(),
+            tenant=self._tenant,
+            repeatable=True,
+        )
+        return {row[0] for row in rows}
 
     def repeated(self, corpus_id: int, edges: Sequence[int], most: int) -> dict[int, int]:
         """At the edge of how many documents each of these lines stands; counted up to ``most``."""
         if not edges:
             return {}
-        with self._database.transaction() as connection:
+
+        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
             _use_indexes(connection)
-            counts = connection.execute(
-                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.fingerprint WHERE edges @> ARRAY[edge] LIMIT %s) "
-                "AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
+            return connection.execute(
+                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.searchable_fingerprint WHERE edges @> ARRAY[edge] "
+                "LIMIT %s) AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
                 (most, in_corpus(corpus_id, edges)),
             ).fetchall()
+
+        counts = self._database.run(read, tenant=self._tenant, repeatable=True)
         return {edge: count for edge, (count,) in zip(edges, counts, strict=True)}
 
 

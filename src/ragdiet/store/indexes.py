@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from ragdiet.store.database import mapped_errors
+from ragdiet.store.connection import mapped_errors
 
 if TYPE_CHECKING:
     from ragdiet.store.database import Database
@@ -45,8 +45,11 @@ class Indexes:
         """Told before each write how many chunks the whole run will write, as far as that is known."""
         if self._is_decided or chunks < _FEWEST:
             return
-        with self._database.transaction() as connection:
-            row = connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone()
+        row = self._database.run(
+            lambda connection: connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone(),
+            tenant=None,
+            repeatable=True,
+        )
         if row and chunks > row[0]:
             self._is_decided = True
             self._drop()
@@ -92,7 +95,10 @@ class Indexes:
             owner.execute(self._definition(name))
 
     def _own(self) -> psycopg.Connection | None:
-        """A connection that may build indexes and that alone does, or None."""
+        """A connection that may build indexes and that alone does, or None; in a user's transaction there is none,
+        since it would wait for that transaction's end."""
+        if self._database.is_lent:
+            return None
         if self._owner is None:
             owner = self._held.enter_context(self._database.dedicated())
             row = owner.execute(
@@ -107,13 +113,16 @@ class Indexes:
         return self._owner
 
     def _missing(self) -> list[str]:
-        with self._database.transaction() as connection:
-            rows = connection.execute(
+        rows = self._database.run(
+            lambda connection: connection.execute(
                 "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
                 "WHERE c.relnamespace = 'ragdiet'::regnamespace AND i.indisvalid AND c.relname = ANY(%s)",
                 (list(self._tables),),
-            )
-            valid = {row[0] for row in rows}
+            ).fetchall(),
+            tenant=None,
+            repeatable=True,
+        )
+        valid = {row[0] for row in rows}
         return [name for name in self._tables if name not in valid]
 
     def _definition(self, name: str) -> SQL:

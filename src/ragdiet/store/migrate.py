@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,9 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
-from ragdiet.store.database import mapped_errors
+from ragdiet.store.connection import mapped_errors
+from ragdiet.store.grants import grant_runtime
+from ragdiet.store.policies import create_space_policies
 from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
 
 if TYPE_CHECKING:
@@ -21,26 +25,27 @@ if TYPE_CHECKING:
 _LOCK = 0x7261676469657431
 
 
-def migrate(dsn: str, *spaces: Space) -> str:
+def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, runtime_role: str | None = None) -> str:
     """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
 
-    Runs in one transaction under an advisory lock: several processes may call it at once, and a
-    failure leaves nothing behind. Needs a role that may create schemas and tables and, where pgvector
-    is not there yet, extensions. Returns the schema's version.
+    ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
+    processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
+    and tables and, where pgvector is not there yet, extensions. ``runtime_role`` gets the rights that everything
+    else needs, and no more; roles that were given before keep theirs. Returns the schema's version.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn, connect_timeout=30), poolclass=NullPool
-    )
+    connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
+    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
         try:
             with engine.begin() as connection:
                 _upgrade(connection)
                 for space in spaces:
                     _create_space(connection, space)
+                grant_runtime(connection.connection.driver_connection, runtime_role)  # type: ignore[arg-type]
         except DBAPIError as error:
             raise (error.orig or error) from error
     return SCHEMA_VERSION
@@ -93,6 +98,8 @@ def _create_space(connection: Connection, space: Space) -> None:
     if known is None:
         for table in tables.space_tables(space.name, space.dimensions):
             table.create(connection)
+        for statement in create_space_policies(space.name):
+            connection.exec_driver_sql(statement)
         connection.execute(
             tables.space.insert().values(
                 name=space.name,

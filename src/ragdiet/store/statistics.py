@@ -41,21 +41,27 @@ _COLUMNS = "id, tenant, collection, chunks, total_length, average_length, versio
 
 def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus | None:
     """The corpus of that name, if anything was ever ingested into it."""
-    with database.transaction() as connection:
-        row = connection.execute(
+    row = database.run(
+        lambda connection: connection.execute(
             f"SELECT {_COLUMNS} FROM ragdiet.corpus WHERE tenant = %s AND collection = %s",  # noqa: S608 - constants
             (tenant, collection),
-        ).fetchone()
+        ).fetchone(),
+        tenant=tenant,
+        repeatable=True,
+    )
     return _corpus(row) if row else None
 
 
 def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus:
     """The corpus of that name, made when it is not there."""
-    with database.transaction() as connection:
-        connection.execute(
+    database.run(
+        lambda connection: connection.execute(
             "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             (tenant, collection),
-        )
+        ),
+        tenant=tenant,
+        repeatable=True,
+    )
     found = find_corpus(database, tenant=tenant, collection=collection)
     assert found is not None
     return found
@@ -136,9 +142,10 @@ def _add_frequencies(
         )
 
 
-def refreeze_average_length(database: Database, corpus_id: int) -> bool:
+def refreeze_average_length(database: Database, corpus_id: int, *, tenant: str) -> bool:
     """Make all weights of a corpus anew if its average length has drifted; says whether it had to."""
-    with database.transaction() as connection:
+
+    def refreeze(connection: psycopg.Connection) -> bool:
         corpus = lock_corpus(connection, corpus_id)
         if not corpus.chunks or not corpus.average_length:
             return False
@@ -164,6 +171,8 @@ def refreeze_average_length(database: Database, corpus_id: int) -> bool:
                 )
         connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
         return True
+
+    return database.run(refreeze, tenant=tenant, repeatable=True)
 
 
 def _reweighted(stored: bytes, length: int, old: float, new: float) -> bytes:

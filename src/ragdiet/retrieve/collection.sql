@@ -1,0 +1,20 @@
+-- What a search has to know of a collection before it chooses its way, and the settings of its transaction.
+--
+-- One plan serves all questions, as planning takes longer than the search; it must not be a scan of a whole table.
+SELECT corpus.id,
+       corpus.chunks,
+       corpus.language,
+       coalesce(corpus.next_expiry <= now(), false) AS some_expired,
+       fusion.dense_weight,
+       coalesce(hnsw.indisvalid, false) AS has_index,
+       greatest(pg_class.reltuples, corpus.chunks) AS all_vectors,
+       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('enable_seqscan', 'off', true),
+       set_config('hnsw.ef_search', %(ef_search)s, true),
+       set_config('hnsw.iterative_scan', 'strict_order', true),
+       set_config('hnsw.max_scan_tuples', '100000', true)
+FROM ragdiet.corpus
+LEFT JOIN ragdiet.fusion ON fusion.corpus_id = corpus.id AND fusion.space = %(space)s
+LEFT JOIN pg_index AS hnsw ON hnsw.indexrelid = to_regclass(%(index)s)
+LEFT JOIN pg_class ON pg_class.oid = to_regclass(%(vectors)s)
+WHERE corpus.tenant = %(tenant)s AND corpus.collection = %(collection)s
