@@ -223,6 +223,29 @@ def test_hits_near_the_best_ones_rise() -> None:
     assert order(found) == [0, 1, 2, 3, 4, 6, 5]
 
 
+def test_no_hit_is_near_itself() -> None:
+    sentences = np.eye(8, dtype=np.float32)[:6, None]
+    given_hits = hits([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], sentences)
+    assert refined(given_hits, np.eye(8, dtype=np.float32)[7], dense_weight=0.5, dense_deviation=None) == given_hits
+
+
+def test_hits_behind_those_put_in_order_stay_behind() -> None:
+    scores = [1.0 - number / 1_000 for number in range(REFINED + 5)]
+    question = tokens(4, 64)
+    bits = [packed(question)] * (REFINED - 1) + [packed(-question)]
+    found = refined(
+        hits(scores),
+        tokens(8),
+        dense_weight=0.5,
+        dense_deviation=None,
+        question_tokens=question,
+        token_bits=[*bits, *[packed(question)] * 5],
+    )
+    assert order(found) == list(range(REFINED + 5))
+    assert found[REFINED - 1].score < 0
+    assert found[REFINED].score == pytest.approx(found[REFINED - 1].score)
+
+
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.integers(0, 20))
 def test_no_hit_is_lost_and_scores_fall(scores: list[float], seed: int) -> None:
     scores.sort(reverse=True)

@@ -49,11 +49,10 @@ def test_chunks_of_one_document_take_one_place() -> None:
 
 
 def test_noise_is_not_learnt() -> None:
-    learnt = 0
-    for seed in range(40):
-        quality = np.random.default_rng(seed).random((40, len(WEIGHTS)))
-        learnt += choose(quality, WEIGHTS, 0.5).is_better
-    assert learnt <= 3
+    tried = [choose(np.random.default_rng(seed).random((40, len(WEIGHTS))), WEIGHTS, 0.5) for seed in range(40)]
+    assert sum(each.is_better for each in tried) <= 3
+    # The best of nine columns of noise lies .07 over another one, by luck alone, where it was chosen.
+    assert abs(np.mean([each.gain for each in tried])) < 0.03
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,9 @@ def refined(
     order = sorted(range(len(first)), key=lambda place: (-scores[place], first[place].chunk_id))
     ordered = [replace(first[place], score=float(scores[place])) for place in order]
     rest = hits[REFINED:]
-    lowered = max(0.0, rest[0].score - ordered[-1].score) if rest else 0.0
-    return ordered + [replace(hit, score=hit.score - lowered) for hit in rest]
+    last = ordered[-1].score
+    lowered = max(0.0, rest[0].score - last) if rest else 0.0
+    return ordered + [replace(hit, score=min(last, hit.score - lowered)) for hit in rest]
 
 
 def _sentence_gains(hits: Sequence[Hit], vector: NDArray[np.float32]) -> NDArray[np.float64]:
