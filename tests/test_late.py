@@ -244,6 +244,7 @@ def test_hits_behind_those_put_in_order_stay_behind() -> None:
     assert order(found) == list(range(REFINED + 5))
     assert found[REFINED - 1].score < 0
     assert found[REFINED].score == pytest.approx(found[REFINED - 1].score)
+    assert found[-1].score == pytest.approx(found[REFINED].score - 0.004)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.integers(0, 20))
