@@ -7,6 +7,7 @@ from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
 from ragdiet.store.statistics import Corpus, ensure_corpus, find_corpus, refreeze_average_length
+from ragdiet.store.token_bits import TokenBits
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NewChunk",
     "StaleChange",
     "StoredFingerprint",
+    "TokenBits",
     "check_schema",
     "ensure_corpus",
     "find_corpus",
