@@ -53,7 +53,8 @@ _UNDER_WAY = 8_000  # in all stages together, those in hand too
 class Ingestor:
     """Puts one tenant's documents into a database with one chunker, one embedder and one quality policy.
 
-    Without ``caching`` all texts are embedded, and the vectors of removed chunks are not kept.
+    Without ``caching`` all texts are embedded, and the vectors of removed chunks are not kept. With
+    ``token_model`` chunks are stored with its token bits, for late interaction.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class Ingestor:
         *,
         tenant: str,
         caching: bool,
+        token_model: Embedder | None = None,
     ) -> None:
         self._database = database
         self._tenant = tenant
+        self._token_model = token_model
         self._documents = DocumentStore(database, embedder.space, tenant=tenant, keep_removed=caching)
         self._chunker = chunker
         self._cache = EmbeddingCache(database, embedder.space, tenant=tenant) if caching else None
@@ -148,7 +151,7 @@ class Ingestor:
         sync: bool,
     ) -> None:
         with Indexes(self._database, self._embedder.space) as indexes:
-            embedder = ChunkEmbedder(self._embedder)
+            embedder = ChunkEmbedder(self._embedder, self._token_model)
             room = Room(_UNDER_WAY)
             writer = Writer(self._documents, indexes, embedder, planner, copies, tally, room, corpus_id)
             planned = Ahead(_admitted(plans, room), _PLANNED_AHEAD, _weight)

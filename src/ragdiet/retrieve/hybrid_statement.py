@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from psycopg.sql import Composed, Identifier, Literal
+from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Literal as Quoted
 
 from ragdiet.retrieve.statements import statement
 
@@ -14,19 +15,33 @@ if TYPE_CHECKING:
     from ragdiet.types import Space
 
 
-def hybrid_statement(space: Space, way: Way, *, depth: int, dense: bool = True, restriction: Restriction) -> Composed:
+Fusion: TypeAlias = Literal["scores", "ranks"]
+
+
+def hybrid_statement(
+    space: Space,
+    way: Way,
+    *,
+    depth: int,
+    restriction: Restriction,
+    dense: bool = True,
+    fusion: Fusion = "scores",
+    tokens: bool = False,
+) -> Composed:
     """The hybrid search, of ``depth`` candidates a leg; without ``dense`` by keywords alone.
 
-    The chunks of a ``restriction`` that lists them are searched the way "chosen".
+    The chunks of a ``restriction`` that lists them are searched the way "chosen". ``tokens``: with token bits.
     """
     vectors = Identifier("ragdiet", f"vector_{space.name}")
     lexical = Identifier("ragdiet", "searchable_lexical")
     keyword = statement("keyword_chosen.sql" if way == "chosen" else "keyword.sql")
     return statement("hybrid.sql").format(
-        keyword=keyword.format(lexical=lexical, restriction=restriction.of("l"), depth=Literal(depth)),
+        keyword=keyword.format(lexical=lexical, restriction=restriction.of("l"), depth=Quoted(depth)),
         dense=statement(f"dense_{way if dense else 'none'}.sql").format(
-            vectors=vectors, restriction=restriction.of("v"), depth=Literal(depth)
+            vectors=vectors, restriction=restriction.of("v"), depth=Quoted(depth)
         ),
+        fusion=statement(f"fusion_{fusion}.sql"),
+        token_bits=statement("token_bits.sql") if tokens else SQL("NULL"),
         vectors=vectors,
         lexical=lexical,
         sentences=Identifier("ragdiet", f"sentence_{space.name}"),

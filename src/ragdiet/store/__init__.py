@@ -6,7 +6,14 @@ from ragdiet.store.documents import DocumentStore
 from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
-from ragdiet.store.statistics import Corpus, ensure_corpus, find_corpus, refreeze_average_length
+from ragdiet.store.statistics import (
+    Corpus,
+    ensure_corpus,
+    find_corpus,
+    rebuild_statistics,
+    refreeze_average_length,
+)
+from ragdiet.store.token_bits import TokenBits
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
 __all__ = [
@@ -25,9 +32,11 @@ __all__ = [
     "NewChunk",
     "StaleChange",
     "StoredFingerprint",
+    "TokenBits",
     "check_schema",
     "ensure_corpus",
     "find_corpus",
     "migrate",
+    "rebuild_statistics",
     "refreeze_average_length",
 ]

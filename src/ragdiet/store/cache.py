@@ -47,8 +47,9 @@ class EmbeddingCache:
                 digest: CachedVectors(
                     vector=_numbers(embedding),
                     sentence_vectors=None if sentences is None else np.stack([_numbers(each) for each in sentences]),
+                    token_bits=bits or b"",
                 )
-                for digest, embedding, sentences in rows
+                for digest, embedding, sentences, bits in rows
             }
 
         return self._database.run(read, tenant=self._tenant, repeatable=True)
@@ -121,10 +122,11 @@ def keep_vectors(connection: psycopg.Connection, space: Space, tenant: str, chun
 
 def _find_statement(space: str) -> Composed:
     return SQL(
-        "SELECT DISTINCT ON (c.hash) c.hash, v.embedding, s.embeddings FROM ragdiet.chunk c "
+        "SELECT DISTINCT ON (c.hash) c.hash, v.embedding, s.embeddings, t.bits FROM ragdiet.chunk c "
         "JOIN {vectors} v ON v.chunk_id = c.id LEFT JOIN {sentences} s ON s.chunk_id = c.id "
+        "LEFT JOIN ragdiet.token_bits t ON t.chunk_id = c.id "
         "WHERE c.hash = ANY(%(hashes)s) AND c.corpus_id IN (SELECT id FROM ragdiet.corpus WHERE tenant = %(tenant)s) "
-        "UNION ALL SELECT hash, embedding, sentence_embeddings FROM ragdiet.embedding_cache "
+        "UNION ALL SELECT hash, embedding, sentence_embeddings, NULL FROM ragdiet.embedding_cache "
         "WHERE tenant = %(tenant)s AND space = %(space)s AND hash = ANY(%(hashes)s)"
     ).format(vectors=Identifier("ragdiet", f"vector_{space}"), sentences=Identifier("ragdiet", f"sentence_{space}"))
 

@@ -14,7 +14,15 @@ from psycopg.types.json import Jsonb
 from ragdiet.analysis import corpus_terms
 from ragdiet.store.cache import keep_vectors
 from ragdiet.store.changes import DocumentChange, KnownChunk, KnownDocument, StaleChange
-from ragdiet.store.copy import copy_chunks, copy_documents, copy_fingerprints, copy_terms, copy_vectors, reserve_ids
+from ragdiet.store.copy import (
+    copy_chunks,
+    copy_documents,
+    copy_fingerprints,
+    copy_terms,
+    copy_token_bits,
+    copy_vectors,
+    reserve_ids,
+)
 from ragdiet.store.metadata_keys import note_keys
 from ragdiet.store.postings import postings
 from ragdiet.store.statistics import Corpus, lock_corpus, measured, update_statistics
@@ -185,8 +193,14 @@ class DocumentStore:
         if indexed:
             copy_terms(connection, corpus.id, average, indexed, terms)
         embedded = list(zip(chunk_ids, (new for _, new in added), strict=True))
-        embedded += [(new.chunk_id, new) for change in changes for new in change.new if new.chunk_id is not None]
+        stored = [(new.chunk_id, new) for change in changes for new in change.new if new.chunk_id is not None]
+        if stored:  # such a chunk may have token bits from the time of another embedder
+            connection.execute(
+                "DELETE FROM ragdiet.token_bits WHERE chunk_id = ANY(%s)", ([chunk_id for chunk_id, _ in stored],)
+            )
+        embedded += stored
         copy_vectors(connection, self._space, corpus.id, embedded)
+        copy_token_bits(connection, corpus.id, embedded)
 
 
 def _known(connection: psycopg.Connection, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
