@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -19,6 +20,7 @@ from ragdiet.rag import RAG
 from ragdiet.retrieve import CorpusRewriter, HybridRetriever, without_exclusions
 from ragdiet.store import Database
 from ragdiet.types import Document, Hit, Rewritten
+from tests.conftest import Roles
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Sure, steps
 
@@ -214,6 +216,16 @@ def test_neighbours_that_cannot_be_cost_nothing(database: Database, wish: dict[s
     with pytest.raises(InvalidArgument):
         rag.retrieve("notice", **wish)
     assert embedder.texts == []
+
+
+def test_the_runtime_role_sees_its_tenants_neighbours_and_words(roles: Roles) -> None:
+    with closing(Database(roles.app, timeout=5)) as database:
+        rag = RAG(database, embedder=WordEmbedder(), chunker=FixedChunker(30, overlap=0), tenant="acme")
+        rag.ingest([Document("tale", TALE)])
+        plain, grown = (rag.retrieve("sentence number 20", k=1, neighbours=number) for number in (0, 1))
+        assert len(grown[0].text) > len(plain[0].text)
+        assert CorpusRewriter(database).rewrite("sentense", (), tenant="acme").question == "sentence"
+        assert CorpusRewriter(database).rewrite("sentense", (), tenant="other").question == "sentense"
 
 
 GERMAN = (
