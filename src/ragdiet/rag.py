@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
@@ -19,23 +20,43 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.embed import cached_embedder
 from ragdiet.errors import InvalidArgument
 from ragdiet.generate import ExtractiveReader
-from ragdiet.ingest import Ingestor
+from ragdiet.ingest import Ingestor, Reembedder, Verdict, checked_labels, retrieval_score, shortfall
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
 from ragdiet.retrieve import HybridRetriever
-from ragdiet.store import Collections, Database, EmbeddingCache, check_schema, migrate
+from ragdiet.store import (
+    Collections,
+    Database,
+    EmbeddingCache,
+    Spaces,
+    check_schema,
+    check_searchable,
+    find_corpus,
+    migrate,
+)
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
 from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
-    from ragdiet.ingest import Progress, Source
+    from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
-    from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote
+    from ragdiet.types import (
+        Answer,
+        Context,
+        Generation,
+        Hits,
+        IngestReport,
+        Passage,
+        Quote,
+        ReembedReport,
+        SpaceStatus,
+    )
 
 DEFAULT_COLLECTION = "default"
+_MOST_REMEMBERED = 10_000  # collections known to be searchable
 
 
 class RAG:
@@ -44,7 +65,8 @@ class RAG:
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
     ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
     an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
-    ``collection`` and ``tenant`` are those of calls that name none.
+    ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
+    space that is still being built, and finds what is there.
     """
 
     def __init__(
@@ -63,6 +85,7 @@ class RAG:
         research: bool = True,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
+        allow_building: bool = False,
     ) -> None:
         self.store = store
         self.embedder = embedder
@@ -72,6 +95,21 @@ class RAG:
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
+        self._searchable: set[tuple[str, str]] = set()
+        self._allow_building = allow_building
+        self._named = Named(None, None)
+        self._pieces: dict[str, Any] = {
+            "models": models,
+            "chunker": chunker,
+            "compressor": compressor,
+            "confidence": confidence,
+            "ledger": self.ledger,
+            "quality": quality,
+            "embedding_cache": embedding_cache,
+            "research": research,
+            "collection": collection,
+            "tenant": tenant,
+        }
         embedder = accounted_embedder(embedder, self.ledger)
         cache = EmbeddingCache(store, self.space) if embedding_cache else None
         self._ingestor = Ingestor(
@@ -84,9 +122,10 @@ class RAG:
             cache,
         )
         self._collections = Collections(store, self.space)
+        self._retriever = retriever or HybridRetriever(store, self.space)
         self._asker = Asker(
             embedder=embedder,
-            retriever=retriever or HybridRetriever(store, self.space),
+            retriever=self._retriever,
             compressor=compressor or SentenceDiet(),
             generators=[accounted_generator(model, self.ledger) for model in models or (ExtractiveReader(),)],
             confidence=confidence or LogisticConfidence.default(self.space),
@@ -186,6 +225,7 @@ class RAG:
                 **pieces,
             )
             rag._owned += named.clients
+            rag._named = named
             return rag
         except BaseException:
             store.close()
@@ -260,6 +300,63 @@ class RAG:
         self._check_schema()
         return self._collections.sweep()
 
+    def reembed(
+        self,
+        embedder: str | Embedder,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+        gate: Callable[[RAG, RAG], bool] | Labelled | None = None,
+        margin: float = 0.0,
+        dry_run: bool = False,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[Reembedded], None] | None = None,
+    ) -> ReembedReport:
+        """Give what is stored the vectors of another embedder, and switch to it, without a gap.
+
+        The space is built beside the one in use, for every collection of the database, or for ``collection``
+        alone: searches and ingests go on. Call it again after a crash: it takes up where it ended. When no chunk
+        lacks a vector, and ``gate`` is passed, the space becomes active: a RAG opened with the new embedder
+        searches it, and until then gets SpaceBuilding. This RAG and others like it go on as they are, until
+        ``retire_space`` drops their space. What they ingest after the switch has no vector in the new space
+        until an ingest of the new RAG, or another ``reembed``, gives it one; its words find it meanwhile.
+
+        ``gate``: labelled questions ``[(question, {document_id, ...}), ...]``, asked in this RAG's collection (or
+        the one named): recall and nDCG of the first 10 hits must be at least those of now less ``margin``. Or a
+        function of this RAG and the new one, which says whether to switch. ``dry_run`` says what it would cost.
+
+        Only the role that owns the tables can do this. Raises SpaceBusy while another process does it.
+        """
+        self._check_schema()
+        trace = self._trace(tenant, tags, None)
+        new = self._beside(self._embedder_named(embedder))
+        judge = self._judge(new, gate, margin, collection, trace.tenant)
+        reembedder = Reembedder(
+            self.store,
+            accounted_embedder(new.embedder, self.ledger),
+            caching=self._pieces["embedding_cache"],
+            corpus_id=None if collection is None else self._corpus_id(collection, trace.tenant),
+        )
+        with tracing(trace):
+            if dry_run:
+                return reembedder.preview(default_counter())
+            report = reembedder.run(instead_of=self.space, judge=judge, progress=progress)
+            return replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+
+    def spaces(self) -> tuple[SpaceStatus, ...]:
+        """The embedding spaces of the database, oldest first, and how many chunks each lacks."""
+        self._check_schema()
+        return Spaces(self.store).all()
+
+    def retire_space(self, name: str) -> None:
+        """Drop a space that is no longer searched, with all its vectors.
+
+        Raises SpaceInUse for this RAG's own, for the last active one, and where chunks have no vector in another;
+        SpaceMissing for one that is not there.
+        """
+        self._check_schema()
+        Spaces(self.store).retire(name, in_use=self.space.name)
+
     def retrieve(
         self,
         question: str,
@@ -269,11 +366,15 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Hits:
-        """The ``k`` best chunks by BM25 and vectors. ``filter``: metadata that a chunk must have."""
-        self._check_schema()
+        """The ``k`` best chunks by BM25 and vectors. ``filter``: metadata that a chunk must have.
+
+        Raises SpaceBuilding where another embedder filled the collection, here and in ``ask`` and ``quote``.
+        """
         trace = self._trace(tenant, None, None)
+        scope = self._scope(trace, collection, filter, k)
+        self._check_search(scope)
         with tracing(trace):
-            return self._asker.retrieve(question, self._scope(trace, collection, filter, k))
+            return self._asker.retrieve(question, scope)
 
     def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
         """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
@@ -351,7 +452,7 @@ class RAG:
         turns = tuple(turn if isinstance(turn, Turn) else _turn(turn) for turn in history)
 
         def run() -> Answer:
-            self._check_schema()
+            self._check_search(scope)
             with tracing(trace):
                 return self._asker.ask(question, scope, budget=budget, max_cost=spend, deadline=deadline, history=turns)
 
@@ -368,10 +469,11 @@ class RAG:
         tenant: str | None = None,
     ) -> Quote:
         """What asking this would cost, USD, before it is spent: least, expected, most."""
-        self._check_schema()
         trace = self._trace(tenant, None, None)
+        scope = self._scope(trace, collection, filter, k)
+        self._check_search(scope)
         with tracing(trace):
-            return self._asker.quote(question, self._scope(trace, collection, filter, k), budget)
+            return self._asker.quote(question, scope, budget)
 
     def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first."""
@@ -395,6 +497,66 @@ class RAG:
         if not self._schema_checked:
             self.store.run(lambda connection: check_schema(connection, self.space), read_only=True)
             self._schema_checked = True
+
+    def _check_search(self, scope: Scope) -> None:
+        """Once for each collection that has anything: whether its chunks have vectors of this embedder."""
+        self._check_schema()
+        key = (scope.tenant, scope.collection)
+        if self._allow_building or not self._retriever.needs_vector or key in self._searchable:
+            return
+        if self.store.run(
+            lambda connection: check_searchable(
+                connection, self.space, tenant=scope.tenant, collection=scope.collection
+            ),
+            read_only=True,
+        ):
+            if len(self._searchable) >= _MOST_REMEMBERED:
+                self._searchable.clear()
+            self._searchable.add(key)
+
+    def _embedder_named(self, embedder: str | Embedder) -> Embedder:
+        if not isinstance(embedder, str):
+            return embedder
+        made = self._named.embedder(embedder, self.ledger)
+        self._owned += [client for client in self._named.clients if client not in self._owned]
+        return made
+
+    def _beside(self, embedder: Embedder) -> RAG:
+        """This RAG with another embedder, over the same connections; closing it closes nothing."""
+        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces)
+        new._owned = []
+        return new
+
+    def _judge(
+        self,
+        new: RAG,
+        gate: Callable[[RAG, RAG], bool] | Labelled | None,
+        margin: float,
+        collection: str | None,
+        tenant: str,
+    ) -> Callable[[], Verdict] | None:
+        if gate is None:
+            return None
+        if callable(gate):
+            return lambda: Verdict(reason="" if gate(self, new) else "the gate said no")
+        labelled = checked_labels(gate)
+
+        def judge() -> Verdict:
+            with self.store.read_your_writes():
+                before, after = (
+                    retrieval_score(partial(rag.retrieve, collection=collection, tenant=tenant), labelled)
+                    for rag in (self, new)
+                )
+            lacking = shortfall(before, after, margin)
+            return Verdict(reason=lacking and f"the gate was missed: {lacking}", before=before, after=after)
+
+        return judge
+
+    def _corpus_id(self, collection: str, tenant: str) -> int:
+        corpus = find_corpus(self.store, tenant=tenant, collection=_checked_name(collection, "collection"))
+        if corpus is None:
+            raise InvalidArgument(f"there is no collection {collection!r} to embed anew: ingest into it first")
+        return corpus.id
 
     def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:
         return Trace(

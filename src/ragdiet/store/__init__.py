@@ -6,7 +6,9 @@ from ragdiet.store.documents import DocumentStore
 from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
+from ragdiet.store.spaces import Spaces, check_searchable
 from ragdiet.store.statistics import Corpus, ensure_corpus, find_corpus, refreeze_average_length
+from ragdiet.store.unembedded import StoredChunk, Unembedded
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
 __all__ = [
@@ -23,9 +25,13 @@ __all__ = [
     "KnownChunk",
     "KnownDocument",
     "NewChunk",
+    "Spaces",
     "StaleChange",
+    "StoredChunk",
     "StoredFingerprint",
+    "Unembedded",
     "check_schema",
+    "check_searchable",
     "ensure_corpus",
     "find_corpus",
     "migrate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
+from ragdiet.errors import InvalidArgument, SchemaTooNew, StoreError
 from ragdiet.store.connection import mapped_errors
-from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
+from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY, check_known
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,9 +23,16 @@ if TYPE_CHECKING:
 # Any constant serves, so long as every ragdiet uses the same one.
 _LOCK = 0x7261676469657431
 
+_MOST_DIMENSIONS = 4_000
+_LONGEST_NAME = 48
+_SPACE_NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{_LONGEST_NAME - 1}}}")
 
-def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space) -> str:
+
+def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shadow: bool = False) -> str:
     """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
+
+    With ``shadow`` they are to be built beside those in use: ones that are new or hold no vector are not searched until
+    they are switched to. Raises InvalidArgument for a space that PostgreSQL cannot hold, SpaceMismatch, SpaceRetired.
 
     ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
     processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
@@ -34,6 +42,8 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space) -> s
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
+    for space in spaces:
+        _check_space(space)
     connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
@@ -41,7 +51,7 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space) -> s
             with engine.begin() as connection:
                 _upgrade(connection)
                 for space in spaces:
-                    _create_space(connection, space)
+                    _create_space(connection, space, shadow=shadow)
         except DBAPIError as error:
             raise (error.orig or error) from error
     return SCHEMA_VERSION
@@ -87,24 +97,38 @@ def _create_extension(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE EXTENSION vector")
 
 
-def _create_space(connection: Connection, space: Space) -> None:
+def _check_space(space: Space) -> None:
+    """Before anything is made: the name becomes part of those of tables and indexes, which end at 63 bytes."""
+    if not _SPACE_NAME.fullmatch(space.name):
+        raise InvalidArgument(
+            f"a space cannot be named {space.name!r}: give up to {_LONGEST_NAME} of a-z, 0-9 and _, a letter first"
+        )
+    if not 1 <= space.dimensions <= _MOST_DIMENSIONS:
+        raise InvalidArgument(
+            f"space {space.name!r} has {space.dimensions:,} dimensions, pgvector's HNSW index takes 1 to "
+            f"{_MOST_DIMENSIONS:,} of a halfvec: ask the model for fewer, or take another"
+        )
+
+
+def _create_space(connection: Connection, space: Space, *, shadow: bool) -> None:
     from ragdiet.store import tables
 
-    known = connection.execute(tables.space.select().where(tables.space.c.name == space.name)).one_or_none()
-    if known is None:
-        for table in tables.space_tables(space.name, space.dimensions):
+    own = tables.space.c.name == space.name
+    known = connection.execute(tables.space.select().where(own)).one_or_none()
+    check_known(space, known and (known.model, known.dimensions, known.state), may_be_retired=shadow)
+    made = tables.space_tables(space.name, space.dimensions)
+    if known is None or known.state == "retired":
+        for table in made:
             table.create(connection)
+        connection.execute(tables.space.delete().where(own))
         connection.execute(
             tables.space.insert().values(
                 name=space.name,
                 model=space.model,
                 dimensions=space.dimensions,
                 fusion_weight=space.fusion_weight,
-                state="active",
+                state="building" if shadow else "active",
             )
         )
-    elif (known.model, known.dimensions) != (space.model, space.dimensions):
-        raise SpaceMismatch(
-            f"space {space.name!r} holds {known.dimensions} dimensions of {known.model}, not {space.dimensions} of "
-            f"{space.model}: give this embedder's space another name"
-        )
+    elif shadow and connection.execute(made[0].select().limit(1)).first() is None:
+        connection.execute(tables.space.update().where(own).values(state="building"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ragdiet.errors import SchemaMissing, SchemaOutdated, SchemaTooNew, SpaceMismatch, SpaceMissing
+from ragdiet.errors import SchemaMissing, SchemaOutdated, SchemaTooNew, SpaceMismatch, SpaceMissing, SpaceRetired
 
 if TYPE_CHECKING:
     from ragdiet.types import Space
@@ -34,13 +34,28 @@ def check_schema(connection: psycopg.Connection, space: Space) -> None:
             f"the database is at schema {row[0]}, this ragdiet needs {SCHEMA_VERSION}: call rag.migrate() or run "
             "`ragdiet migrate`"
         )
-    known = connection.execute("SELECT model, dimensions FROM ragdiet.space WHERE name = %s", (space.name,)).fetchone()
+    known = connection.execute(
+        "SELECT model, dimensions, state FROM ragdiet.space WHERE name = %s", (space.name,)
+    ).fetchone()
     if known is None:
         raise SpaceMissing(
             f"there is no table yet for the vectors of {space.model}: call rag.migrate() with this embedder"
         )
-    if known != (space.model, space.dimensions):
+    check_known(space, known)
+
+
+def check_known(space: Space, known: tuple[str, int, str] | None, *, may_be_retired: bool = False) -> None:
+    """Raise if ``known``, the model, dimensions and state that a database has under the space's name, rule it out."""
+    if known is None:
+        return
+    model, dimensions, state = known
+    if (model, dimensions) != (space.model, space.dimensions):
         raise SpaceMismatch(
-            f"space {space.name!r} holds {known[1]} dimensions of {known[0]}, not {space.dimensions} of {space.model}: "
+            f"space {space.name!r} holds {dimensions} dimensions of {model}, not {space.dimensions} of {space.model}: "
             "give this embedder's space another name"
+        )
+    if state == "retired" and not may_be_retired:
+        raise SpaceRetired(
+            f"space {space.name!r} was retired and its vectors are gone: open this database with the embedder of a "
+            "space that is active, or call the reembed(...) of such a RAG with this embedder, which builds it again"
         )

@@ -1,0 +1,154 @@
+"""Chunks that have no vector in a space yet: read in batches, and given their vectors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.sql import SQL, Composed, Identifier
+
+from ragdiet.store.copy import copy_vectors
+
+if TYPE_CHECKING:
+    from ragdiet.store.changes import NewChunk
+    from ragdiet.store.database import Database
+    from ragdiet.types import Space, Span
+
+_FIRST = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChunk:
+    """A chunk as it is stored. ``context`` is None in a row of an older ragdiet, which did not keep it; ``title`` is
+    its document's, ``heading`` that of its section."""
+
+    id: int
+    corpus_id: int
+    uri: str
+    text: str
+    hash: bytes
+    tokens: int
+    sentences: tuple[Span, ...]
+    context: str | None
+    title: str | None
+    heading: str | None
+
+
+class Unembedded:
+    """The chunks without a vector in ``space``: of the whole database, or of one corpus."""
+
+    def __init__(self, database: Database, space: Space, corpus_id: int | None) -> None:
+        self._database = database
+        self._space = space
+        self._corpus_id = corpus_id
+        self._vectors = Identifier("ragdiet", f"vector_{space.name}")
+
+    def batches(self, size: int) -> Iterator[list[StoredChunk]]:
+        """All of them in the order of their numbers, at most ``size`` at a time, each once."""
+        after = _FIRST
+        while batch := self._read(self._batch(), after, size):
+            yield batch
+            after = batch[-1].id
+
+    def distinct(self, size: int, *, is_made: bool) -> Iterator[list[StoredChunk]]:
+        """One chunk for each text, in the order of their hashes. Without ``is_made`` the space has no tables yet, and
+        lacks every chunk."""
+        after = b""
+        while batch := self._read(self._distinct(is_made=is_made), after, size):
+            yield batch
+            after = batch[-1].hash
+
+    def count(self, *, is_made: bool) -> int:
+        """How many there are."""
+        row = self._database.run(
+            lambda connection: connection.execute(
+                SQL("SELECT count(*) FROM ragdiet.chunk c WHERE {}").format(self._condition(is_made=is_made)),
+                {"corpus": self._corpus_id},
+            ).fetchone(),
+            repeatable=True,
+        )
+        assert row is not None
+        return int(row[0])
+
+    def write(self, embedded: Sequence[tuple[StoredChunk, NewChunk]]) -> int:
+        """Store vectors, but of chunks that went, changed or got one meanwhile; returns how many were stored."""
+        by_corpus: defaultdict[int, dict[int, tuple[StoredChunk, NewChunk]]] = defaultdict(dict)
+        for stored, new in embedded:
+            by_corpus[stored.corpus_id][stored.id] = (stored, new)
+
+        def write(connection: psycopg.Connection) -> int:
+            # As every writer locks its corpus, in the order of their numbers when there are several, nobody deletes a
+            # chunk or gives it a vector in between.
+            connection.execute(
+                "SELECT FROM ragdiet.corpus WHERE id = ANY(%s) ORDER BY id FOR SHARE", (list(by_corpus),)
+            )
+            written = 0
+            for corpus_id, chunks in sorted(by_corpus.items()):
+                lacking: dict[int, bytes] = dict(connection.execute(self._lacking(), (list(chunks),)).fetchall())
+                wanted = [
+                    (chunk_id, new)
+                    for chunk_id, (stored, new) in chunks.items()
+                    if lacking.get(chunk_id) == stored.hash
+                ]
+                copy_vectors(connection, self._space, corpus_id, wanted)
+                written += len(wanted)
+            return written
+
+        return self._database.run(write, repeatable=True)
+
+    def _read(self, query: Composed, after: object, size: int) -> list[StoredChunk]:
+        rows = self._database.run(
+            lambda connection: connection.execute(
+                query, {"after": after, "size": size, "corpus": self._corpus_id}
+            ).fetchall(),
+            repeatable=True,
+        )
+        return [
+            StoredChunk(
+                id=row[0],
+                corpus_id=row[1],
+                uri=row[2],
+                text=row[3],
+                hash=row[4],
+                tokens=row[5],
+                sentences=tuple(zip(row[6][::2], row[6][1::2], strict=True)),
+                context=row[7],
+                title=row[8],
+                heading=row[9],
+            )
+            for row in rows
+        ]
+
+    def _condition(self, *, is_made: bool) -> Composed:
+        lacks = SQL("NOT EXISTS (SELECT FROM {} v WHERE v.chunk_id = c.id)").format(self._vectors)
+        return SQL("{} AND (%(corpus)s::int IS NULL OR c.corpus_id = %(corpus)s)").format(
+            lacks if is_made else SQL("true")
+        )
+
+    def _batch(self) -> Composed:
+        return SQL(
+            "SELECT {columns} FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
+            "WHERE c.id > %(after)s AND {condition} ORDER BY c.id LIMIT %(size)s"
+        ).format(columns=_COLUMNS, condition=self._condition(is_made=True))
+
+    def _distinct(self, *, is_made: bool) -> Composed:
+        return SQL(
+            "SELECT DISTINCT ON (c.hash) {columns} FROM ragdiet.chunk c "
+            "JOIN ragdiet.document d ON d.id = c.document_id WHERE c.hash > %(after)s AND {condition} "
+            "ORDER BY c.hash LIMIT %(size)s"
+        ).format(columns=_COLUMNS, condition=self._condition(is_made=is_made))
+
+    def _lacking(self) -> Composed:
+        return SQL(
+            "SELECT c.id, c.hash FROM ragdiet.chunk c WHERE c.id = ANY(%s) "
+            "AND NOT EXISTS (SELECT FROM {} v WHERE v.chunk_id = c.id)"
+        ).format(self._vectors)
+
+
+_COLUMNS = SQL(
+    "c.id, c.corpus_id, coalesce(d.uri, d.external_id), c.text, c.hash, c.tokens, c.sentences, c.context, d.title, "
+    "c.meta ->> 'heading'"
+)
