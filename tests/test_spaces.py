@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -658,3 +663,63 @@ def test_the_lock_is_free_again(rag: RAG, database: Database) -> None:
         pass
     with spaces.building("any"):
         pass
+
+
+def test_shared_memory_that_is_too_small_for_parallel_builds(
+    rag: RAG, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container with 64 MB of it: the index is built by one process instead."""
+    shared = os.statvfs("/dev/shm")
+    kilobytes = 2 * shared.f_blocks * shared.f_frsize // 1024
+    rag.ingest(documents(50))
+    rag.reembed(New(), gate=lambda old, new: False)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP INDEX ragdiet.vector_new_words_hnsw")
+        connection.execute("ALTER TABLE ragdiet.vector_new_words SET (parallel_workers = 2)")
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET maintenance_work_mem = '{kilobytes}kB'")  # type: ignore[arg-type]
+    with psycopg.connect(dsn) as connection, pytest.raises(psycopg.errors.DiskFull):
+        connection.execute("CREATE INDEX ON ragdiet.vector_new_words USING hnsw (embedding halfvec_cosine_ops)")
+    assert rag.reembed(New()).state == "active"
+    assert status(rag, "new_words").is_indexed
+
+
+_CHILD = """
+import sys, time
+from ragdiet.ingest import reembed
+from ragdiet.rag import RAG
+from tests.embedders import WordEmbedder
+from tests.test_spaces import New
+
+reembed._BATCH = 10
+with RAG.connect(sys.argv[1], embedder=WordEmbedder()) as rag:
+    rag.reembed(New(before=lambda texts: time.sleep(0.05)))
+"""
+
+
+def test_kill_9_again_and_again(rag: RAG, database: Database, dsn: str) -> None:
+    rag.ingest(documents(300))
+    kills = 0
+    while True:
+        child = subprocess.Popen([sys.executable, "-c", _CHILD, dsn], cwd=Path(__file__).parents[1])
+        began = vectors_of(dsn)
+        while child.poll() is None and vectors_of(dsn) < began + 70:
+            time.sleep(0.02)
+        if child.poll() is not None:
+            break
+        child.kill()
+        child.wait()
+        kills += 1
+    assert child.returncode == 0
+    assert 3 <= kills <= 4
+    assert (status(rag, "new_words").state, status(rag, "new_words").missing) == ("active", 0)
+    assert RAG(database, embedder=New()).ingest(documents(300)).unchanged == 300
+
+
+def vectors_of(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        if connection.execute("SELECT to_regclass('ragdiet.vector_new_words')").fetchone() == (None,):
+            return 0
+        row = connection.execute("SELECT count(*) FROM ragdiet.vector_new_words").fetchone()
+    assert row
+    return int(row[0])
