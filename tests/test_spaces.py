@@ -25,9 +25,11 @@ from ragdiet.errors import (
     SpaceBuilding,
     SpaceBusy,
     SpaceInUse,
+    SpaceMismatch,
     SpaceMissing,
     SpaceRetired,
     StoreError,
+    StoreNotReady,
 )
 from ragdiet.ingest.gate import score, shortfall
 from ragdiet.rag import RAG
@@ -531,7 +533,9 @@ def test_the_last_active_space_stays(rag: RAG, database: Database) -> None:
     assert status(rag, "new_words").state == "retired"
 
 
-def test_a_space_that_is_searched_without_a_pause(rag: RAG, database: Database, dsn: str) -> None:
+def test_a_space_that_is_searched_without_a_pause(
+    rag: RAG, database: Database, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rag.ingest(documents(2))
     rag.reembed(New())
     new = RAG(database, embedder=New())
@@ -547,7 +551,12 @@ def test_a_space_that_is_searched_without_a_pause(rag: RAG, database: Database, 
     reader = threading.Thread(target=read)
     reader.start()
     started.wait(10)
-    threading.Timer(3, released.set).start()
+    with monkeypatch.context() as patched:
+        patched.setattr("ragdiet.store.spaces._DROP_TRIES", 2)
+        with pytest.raises(StoreNotReady, match="when there is less to do"):
+            new.retire_space("words_64")
+    assert status(new, "words_64").state == "active"
+    threading.Timer(1, released.set).start()
     new.retire_space("words_64")
     reader.join()
     assert status(new, "words_64").state == "retired"
@@ -596,8 +605,18 @@ def test_spaces_that_cannot_be(dsn: str, rag: RAG, space: Space, advice: str) ->
         migrate(dsn, space)
     embedder = WordEmbedder(8)
     embedder.space = space
-    with pytest.raises(InvalidArgument, match=advice):
-        rag.reembed(embedder)
+    for dry_run in (True, False):
+        with pytest.raises(InvalidArgument, match=advice):
+            rag.reembed(embedder, dry_run=dry_run)
+
+
+def test_one_name_for_two_lengths_of_a_model(rag: RAG) -> None:
+    rag.ingest(documents(2))
+    rag.reembed(New(dimensions=32))
+    for dry_run in (True, False):
+        with pytest.raises(SpaceMismatch, match="holds 32 dimensions of test:words, not 16"):
+            rag.reembed(New(dimensions=16), dry_run=dry_run)
+    assert rag.reembed(New(name="new_words_16", dimensions=16)).state == "active"
 
 
 def test_the_longest_name_has_room_for_its_indexes(dsn: str, rag: RAG) -> None:

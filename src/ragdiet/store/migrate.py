@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ragdiet.errors import InvalidArgument, SchemaTooNew, StoreError
+from ragdiet.errors import SchemaTooNew, StoreError
 from ragdiet.store.connection import mapped_errors
-from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY, check_known
+from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY, check_known, check_space
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
 # Any constant serves, so long as every ragdiet uses the same one.
 _LOCK = 0x7261676469657431
-
-_MOST_DIMENSIONS = 4_000
-_LONGEST_NAME = 48
-_SPACE_NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{_LONGEST_NAME - 1}}}")
 
 
 def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shadow: bool = False) -> str:
@@ -43,7 +38,7 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shad
     from sqlalchemy.pool import NullPool
 
     for space in spaces:
-        _check_space(space)
+        check_space(space)
     connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
@@ -95,19 +90,6 @@ def _create_extension(connection: Connection) -> None:
         raise StoreError(f"pgvector {version} has no halfvec: install 0.7 or later, then ALTER EXTENSION vector UPDATE")
     if available.installed_version is None:
         connection.exec_driver_sql("CREATE EXTENSION vector")
-
-
-def _check_space(space: Space) -> None:
-    """Before anything is made: the name becomes part of those of tables and indexes, which end at 63 bytes."""
-    if not _SPACE_NAME.fullmatch(space.name):
-        raise InvalidArgument(
-            f"a space cannot be named {space.name!r}: give up to {_LONGEST_NAME} of a-z, 0-9 and _, a letter first"
-        )
-    if not 1 <= space.dimensions <= _MOST_DIMENSIONS:
-        raise InvalidArgument(
-            f"space {space.name!r} has {space.dimensions:,} dimensions, pgvector's HNSW index takes 1 to "
-            f"{_MOST_DIMENSIONS:,} of a halfvec: ask the model for fewer, or take another"
-        )
 
 
 def _create_space(connection: Connection, space: Space, *, shadow: bool) -> None:

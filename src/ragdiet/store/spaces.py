@@ -21,17 +21,19 @@ from ragdiet.errors import (
     StoreNotReady,
 )
 from ragdiet.store.connection import mapped_errors
+from ragdiet.store.version import check_known, check_space
 from ragdiet.types import SpaceStatus
 
 if TYPE_CHECKING:
     from ragdiet.store.database import Database
-    from ragdiet.types import Space
+    from ragdiet.types import Space, SpaceState
 
 _LOCK = 0x72616733
 """The first half of a space's lock; the second is the hash of its name. Every ragdiet uses the same one."""
 
-_DROP_TRIES = 15
-_DROP_WAIT = "2s"  # in which searches queue behind the lock; between two tries they run
+_DROP_TRIES = 60
+_DROP_WAIT = "100ms"  # for which searches may queue behind the lock
+_DROP_PAUSE = 0.5  # seconds in which they run
 
 _log = logging.getLogger("ragdiet.store")
 
@@ -73,15 +75,18 @@ class Spaces:
         """How many chunks have a vector in the space, of how many."""
         return self._database.run(lambda connection: _progress(connection, space.name), repeatable=True)
 
-    def state(self, space: Space) -> str | None:
-        """building, active or retired; None where the space was never made."""
-        row = self._database.run(
+    def state(self, space: Space) -> SpaceState | None:
+        """building, active or retired; None where the space was never made. Raises InvalidArgument for one that cannot
+        be, SpaceMismatch for one of another model."""
+        check_space(space)
+        known = self._database.run(
             lambda connection: connection.execute(
-                "SELECT state FROM ragdiet.space WHERE name = %s", (space.name,)
+                "SELECT model, dimensions, state FROM ragdiet.space WHERE name = %s", (space.name,)
             ).fetchone(),
             repeatable=True,
         )
-        return row[0] if row else None
+        check_known(space, known, may_be_retired=True)
+        return known[2] if known else None
 
     @contextmanager
     def building(self, name: str) -> Iterator[psycopg.Connection]:
@@ -95,9 +100,9 @@ class Spaces:
             )
         with self._database.dedicated() as owner:
             owns, locked = owner.execute(
-                "SELECT pg_has_role(relowner, 'USAGE'), pg_try_advisory_lock(%s, hashtext(%s)) "
-                "FROM pg_class WHERE oid = 'ragdiet.chunk'::regclass",
-                (_LOCK, name),
+                "SELECT bool_and(pg_has_role(relowner, 'USAGE')), pg_try_advisory_lock(%s, hashtext(%s)) "
+                "FROM pg_class WHERE relnamespace = 'ragdiet'::regnamespace AND relname IN ('chunk', %s)",
+                (_LOCK, name, f"vector_{name}"),
             ).fetchone() or (False, False)
             if not owns:
                 raise StoreError("spaces are built and retired by the role that ran rag.migrate(): connect as that one")
@@ -153,7 +158,7 @@ class Spaces:
                     with owner.transaction():
                         _retire(owner, name)
                 except psycopg.errors.LockNotAvailable:
-                    time.sleep(0.2)
+                    time.sleep(_DROP_PAUSE)
                 else:
                     return
         raise StoreNotReady(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from ragdiet.types import Space, Span
 
 _FIRST = -1
+
+# A batch is read along the index it is ordered by, and its vectors looked for one by one: the planner, which knows
+# nothing yet of a table that is being filled, would join and sort all there is for each batch.
+_IN_ORDER = (
+    "SELECT set_config(name, 'off', true) FROM unnest(ARRAY["
+    "'enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_sort']) AS name"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +107,10 @@ class Unembedded:
         return self._database.run(write, repeatable=True)
 
     def _read(self, query: Composed, after: object, size: int) -> list[StoredChunk]:
-        rows = self._database.run(
-            lambda connection: connection.execute(
-                query, {"after": after, "size": size, "corpus": self._corpus_id}
-            ).fetchall(),
-            repeatable=True,
-        )
+        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+            connection.execute(_IN_ORDER)
+            return connection.execute(query, {"after": after, "size": size, "corpus": self._corpus_id}).fetchall()
+
         return [
             StoredChunk(
                 id=row[0],
@@ -119,7 +124,7 @@ class Unembedded:
                 title=row[8],
                 heading=row[9],
             )
-            for row in rows
+            for row in self._database.run(read, repeatable=True)
         ]
 
     def _condition(self, *, is_made: bool) -> Composed:

@@ -1,12 +1,21 @@
-"""Which schema this ragdiet speaks, checked without loading Alembic."""
+"""Which schema this ragdiet speaks, and which spaces, checked without loading Alembic."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from ragdiet.errors import SchemaMissing, SchemaOutdated, SchemaTooNew, SpaceMismatch, SpaceMissing, SpaceRetired
+from ragdiet.errors import (
+    InvalidArgument,
+    SchemaMissing,
+    SchemaOutdated,
+    SchemaTooNew,
+    SpaceMismatch,
+    SpaceMissing,
+    SpaceRetired,
+)
 
 if TYPE_CHECKING:
     from ragdiet.types import Space
@@ -15,6 +24,10 @@ SCHEMA_VERSION = "0003"
 """The newest revision in ``migrations/versions``; revisions sort as strings."""
 
 VERSION_QUERY = "SELECT version_num FROM ragdiet.alembic_version"
+
+_MOST_DIMENSIONS = 4_000
+_LONGEST_NAME = 48
+_SPACE_NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{_LONGEST_NAME - 1}}}")
 
 
 def check_schema(connection: psycopg.Connection, space: Space) -> None:
@@ -58,4 +71,18 @@ def check_known(space: Space, known: tuple[str, int, str] | None, *, may_be_reti
         raise SpaceRetired(
             f"space {space.name!r} was retired and its vectors are gone: open this database with the embedder of a "
             "space that is active, or call the reembed(...) of such a RAG with this embedder, which builds it again"
+        )
+
+
+def check_space(space: Space) -> None:
+    """Raise InvalidArgument for a space that PostgreSQL cannot hold. Its name becomes part of those of tables and
+    indexes, which end at 63 bytes."""
+    if not _SPACE_NAME.fullmatch(space.name):
+        raise InvalidArgument(
+            f"a space cannot be named {space.name!r}: give up to {_LONGEST_NAME} of a-z, 0-9 and _, a letter first"
+        )
+    if not 1 <= space.dimensions <= _MOST_DIMENSIONS:
+        raise InvalidArgument(
+            f"space {space.name!r} has {space.dimensions:,} dimensions, pgvector's HNSW index takes 1 to "
+            f"{_MOST_DIMENSIONS:,} of a halfvec: ask the model for fewer, or take another"
         )
