@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -223,8 +225,6 @@ def test_a_gate_that_is_missed_switches_nothing(rag: RAG, database: Database) ->
 
     class Useless(New):
         def _vector(self, text: str) -> object:  # type: ignore[override]
-            import numpy as np
-
             return np.random.default_rng(len(text)).standard_normal(32).astype(np.float32)
 
     labelled = [(f"{name} described in full", {f"d{n}"}) for n, name in enumerate(ANIMALS)]
@@ -309,6 +309,44 @@ def test_chunks_that_change_or_go_meanwhile(rag: RAG, dsn: str) -> None:
         "SELECT c.text FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = document_id "
         "JOIN ragdiet.vector_new_words v ON v.chunk_id = c.id WHERE external_id = 'd3'",
     ) == [("Something else altogether stands here now.",)]
+
+
+def test_a_line_before_the_text_that_changes_in_the_last_moment(rag: RAG, database: Database, dsn: str) -> None:
+    """The gate's own ingest is met by the last pass, which must come again for a chunk whose context line changed
+    while it was embedded."""
+    rag.ingest(documents(20))
+    late = documents(1, first=20)[0]
+    moved = replace(late, id="moved", title="Moved")
+
+    def rename(texts: Sequence[str]) -> None:
+        if any(text.startswith("Report 20 ") for text in texts):
+            rag.ingest([*documents(20), moved], sync=True)
+
+    def gate(old: RAG, new: RAG) -> bool:
+        return old.ingest([late]).added == 1
+
+    new = New(before=rename)
+    report = rag.reembed(new, gate=gate)
+    assert (report.state, report.missing, report.rejected) == ("active", 0, ())
+    text = next(text for text in new.texts if text.startswith("Moved > "))
+    stored = rows(
+        dsn,
+        "SELECT embedding::text FROM ragdiet.vector_new_words v JOIN ragdiet.chunk c ON c.id = v.chunk_id "
+        "JOIN ragdiet.document d ON d.id = c.document_id WHERE d.external_id = 'moved'",
+    )
+    wanted = new.embed([text], kind="query").vectors[0]
+    assert np.allclose(json.loads(str(stored[0][0])), wanted, atol=1e-3)
+    assert RAG(database, embedder=New()).ingest([*documents(20), moved], sync=True).unchanged == 21
+
+
+def test_a_document_that_lacks_a_vector_is_read_again(rag: RAG, database: Database, dsn: str) -> None:
+    rag.ingest(documents(3))
+    rag.reembed(New(), gate=lambda old, new: False)
+    rag.ingest(documents(1, first=3))
+    Spaces(database).activate(New().space, instead_of=rag.space)
+    assert rows(dsn, "SELECT external_id FROM ragdiet.document WHERE pipeline NOT LIKE '%|new_words|%'") == [("d3",)]
+    after = RAG(database, embedder=New()).ingest(documents(4))
+    assert (after.unchanged, after.updated, after.chunks) == (3, 1, 1)
 
 
 def test_what_an_old_writer_leaves_after_the_switch(

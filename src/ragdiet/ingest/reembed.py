@@ -142,21 +142,21 @@ class Reembedder:
         self._embed_all(done, progress)
 
     def _embed_all(self, done: Reembedded, progress: Callable[[Reembedded], None] | None) -> None:
-        """Pass over what is missing until a pass has found nothing that could be written."""
+        """Pass over what is missing until a pass finds nothing: a chunk that changed meanwhile is met again."""
         while True:
-            before = done.chunks
+            found = False
             for batch in self._chunks.batches(_BATCH):
-                self._embed(batch, done)
-                if progress:
-                    progress(done)
-            if done.chunks == before:
+                if missing := [stored for stored in batch if stored.id not in self._failed]:
+                    found = True
+                    self._embed(missing, done)
+                    if progress:
+                        progress(done)
+            if not found:
                 return
 
     def _embed(self, batch: list[StoredChunk], done: Reembedded) -> None:
         pairs = []
         for stored in batch:
-            if stored.id in self._failed:
-                continue
             if chunk := restored(stored):
                 pairs.append((stored, NewChunk(chunk=chunk, hash=stored.hash, terms=_NO_TERMS, chunk_id=stored.id)))
             else:
