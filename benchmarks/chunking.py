@@ -1,6 +1,7 @@
 """How well chunkers serve retrieval: the characters that answer a question, among those retrieved.
 
-    python -m benchmarks.chunking --data FOLDER [--database local|DSN] [--chunkers NAME ...] [--out results.json]
+    python -m benchmarks.chunking --data FOLDER [--database local|testcontainers|DSN]
+                                  [--chunkers NAME ...] [--out results.json]
 
 chunking_evaluation: three corpora in one collection, 229 questions with their exact excerpts. Each
 chunker's chunks are ingested into a real database and searched by words (BM25), by vectors (MiniLM),
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.chunk_metrics import Range, intersection_over_union, precision, precision_omega, recall, within
 from benchmarks.chunk_peers import Entry, cl100k, entries
+from benchmarks.database import add_argument, database
 from benchmarks.datasets import data_folder, read_lines
 from benchmarks.machine import machine
 from ragdiet import RAG, Document, HybridRetriever, MiniLM, Quality
@@ -76,7 +77,7 @@ Search = Callable[[Task], list[Range]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--database", default="local", help="'local' (a throw-away embedded server) or a DSN")
+    add_argument(parser)
     parser.add_argument("--chunkers", nargs="+", choices=[entry.name for entry in entries()], help="all unless named")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -86,10 +87,10 @@ def main() -> None:
     documents = [Document(row["id"], row["text"]) for row in read_lines(folder / "corpus.jsonl.gz")]
     tasks = load_tasks(folder)
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with database(arguments.database) as dsn:
         for entry in entries():
             if not arguments.chunkers or entry.name in arguments.chunkers:
-                rows += measure(entry, documents, tasks, arguments.database, scratch)
+                rows += measure(entry, documents, tasks, dsn)
                 print_rows(rows[-len(SEARCHES) :])
     print_rows(PUBLISHED)
     if arguments.out:
@@ -110,9 +111,7 @@ def load_tasks(folder: Path) -> list[Task]:
     ]
 
 
-def measure(
-    entry: Entry, documents: Sequence[Document], tasks: Sequence[Task], database: str, scratch: str
-) -> list[dict[str, Any]]:
+def measure(entry: Entry, documents: Sequence[Document], tasks: Sequence[Task], dsn: str) -> list[dict[str, Any]]:
     """A row for each way of searching one chunker's chunks."""
     chunker = entry.make()
     chunks = [(document.id, chunk) for document in documents for chunk in chunker.chunk(document)]
@@ -124,7 +123,7 @@ def measure(
         "tokens": round(fmean(chunk.tokens for _, chunk in chunks), 1),
     }
     omega = [100 * precision_omega(task.wanted, ranges) for task in tasks]
-    with opened(chunker, database, scratch) as rag:
+    with opened(chunker, dsn) as rag:
         rag.ingest(documents, collection=entry.name)
         return [
             described | {"search": name} | scores(tasks, searched(rag, entry.name, name), texts, omega)
@@ -132,10 +131,8 @@ def measure(
         ]
 
 
-def opened(chunker: Chunker, database: str, scratch: str) -> RAG:
-    if database == "local":
-        return RAG.local(scratch, chunker=chunker, quality=Quality.off())
-    rag = RAG.connect(database, chunker=chunker, quality=Quality.off())
+def opened(chunker: Chunker, dsn: str) -> RAG:
+    rag = RAG.connect(dsn, chunker=chunker, quality=Quality.off())
     rag.migrate()
     return rag
 

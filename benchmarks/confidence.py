@@ -1,6 +1,7 @@
 """Fits the two confidence models, chooses their thresholds, and measures them on held-out questions.
 
-    python -m benchmarks.confidence --data FOLDER --out results.json [--database DSN] [--write-default]
+    python -m benchmarks.confidence --data FOLDER --out results.json [--database local|testcontainers|DSN]
+                                    [--write-default]
 
 Half of the questions (SQuAD by whole articles, chunking_evaluation by corpus, NQ by question) fit the
 weights and choose the thresholds; every number in the summary is of the other half. An answer is right
@@ -17,7 +18,6 @@ import json
 import re
 import string
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.database import add_argument, database
 from benchmarks.datasets import data_folder, judgements, read_lines
 from benchmarks.library_questions import QUESTIONS
 from benchmarks.logistic import Bools, Floats, Logistic, auroc, calibration_error
@@ -183,16 +184,10 @@ def main() -> None:
     data = data_folder(options.data)
     if absent := [name for name in SETS if not (data / name / "queries.jsonl").exists()]:
         sys.exit(f"DATASET ABSENT: no {', '.join(absent)} in {data}: nothing was measured or written.")
-    with tempfile.TemporaryDirectory() as scratch:
-        rag = (
-            RAG.connect(options.database, quality=Quality.off())
-            if options.database
-            else RAG.local(scratch, quality=Quality.off())
-        )
-        with rag:
-            rag.migrate()
-            ingest(rag, data)
-            rows = [row for case in cases(data) if (row := measured(rag, case))]
+    with database(options.database) as dsn, RAG.connect(dsn, quality=Quality.off()) as rag:
+        rag.migrate()
+        ingest(rag, data)
+        rows = [row for case in cases(data) if (row := measured(rag, case))]
         model = rag.space.model
     result = evaluated(rows)
     result["summary"] |= {"embedder": model, "machine": machine()}
@@ -346,7 +341,7 @@ def table(result: dict[str, Any]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", help="the folder of the evaluation sets")
-    parser.add_argument("--database", help="DSN of a database that may be written to; an embedded one by default")
+    add_argument(parser)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--write-default", action="store_true", help="replace the model that comes with ragdiet")
     return parser.parse_args()

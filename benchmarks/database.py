@@ -1,7 +1,13 @@
-"""Databases to measure in: each made for one measurement and dropped after it."""
+"""Databases to measure in: each made for one measurement and dropped after it.
+
+Every benchmark's ``--database`` says where: ``local`` is an embedded server in a temporary folder,
+``testcontainers`` a server in a container (see benchmarks/containers), anything else the DSN of a server.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +18,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from benchmarks.containers import ContainersUnavailable, container
 from ragdiet.store import migrate
 from ragdiet.store.embedded import EmbeddedServer
 from ragdiet.types import Space
+
+_THROW_AWAY = ("local", "testcontainers")
 
 
 class Databases:
@@ -65,15 +74,49 @@ class Databases:
             connection.execute(statement)
 
 
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--database",
+        default="local",
+        metavar="local|testcontainers|DSN",
+        help="a throw-away embedded server, a throw-away container, or a server that is there",
+    )
+
+
+def told(given: str) -> str:
+    """What results say of ``--database``: no address, and no password."""
+    return given if given in _THROW_AWAY else "DSN"
+
+
 @contextmanager
 def databases(given: str) -> Iterator[Databases]:
-    """Those of an embedded server in a temporary folder (``local``), or of the server that a DSN names."""
-    if given != "local":
-        server = Databases(given, owned=False)
+    """Those of a throw-away server, or of the server that a DSN names."""
+    with _server(given) as dsn:
+        made = Databases(dsn, owned=given in _THROW_AWAY)
         try:
-            yield server
+            yield made
         finally:
-            server.drop_templates()
-        return
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer.start(Path(folder)) as running:
-        yield Databases(running.dsn, owned=True)
+            made.drop_templates()
+
+
+@contextmanager
+def database(given: str) -> Iterator[str]:
+    """The DSN of one database to write to: a throw-away server's, or the very one that a DSN names."""
+    with _server(given) as dsn:
+        yield dsn
+
+
+@contextmanager
+def _server(given: str) -> Iterator[str]:
+    """The server's DSN. Ends the program, loudly, where no container can run."""
+    if given not in _THROW_AWAY:
+        yield given
+    elif given == "local":
+        with tempfile.TemporaryDirectory() as folder, EmbeddedServer.start(Path(folder)) as running:
+            yield running.dsn
+    else:
+        try:
+            with container() as dsn:
+                yield dsn
+        except ContainersUnavailable as error:
+            sys.exit(f"CONTAINERS UNAVAILABLE: nothing was measured. {error}")

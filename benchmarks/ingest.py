@@ -1,7 +1,7 @@
 """What an ingest costs, and what it survives.
 
-    python -m benchmarks.ingest --data FOLDER [--only SECTION ...] [--database local|DSN] [--rounds N]
-                                [--chunks N] [--gigabytes X] [--peers PYTHON|none] [--out results.json]
+    python -m benchmarks.ingest --data FOLDER [--only SECTION ...] [--database local|testcontainers|DSN]
+                                [--rounds N] [--chunks N] [--gigabytes X] [--peers PYTHON|none] [--out results.json]
 
 rows       rows into the store, over raw binary COPY and beside other libraries
 embedding  MiniLM's batches sorted by length, over plain batches in the order of the texts
@@ -23,11 +23,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import ingest_again, ingest_bad_input, ingest_crash, ingest_embedding, ingest_memory, ingest_rows
-from benchmarks.database import databases
+from benchmarks.database import add_argument, databases, told
 from benchmarks.datasets import data_folder
 from benchmarks.ingest_settings import Row, Settings
 from benchmarks.machine import machine
 from benchmarks.peers import runner
+from benchmarks.report import shown
 
 SECTIONS: dict[str, Callable[[Settings], Row]] = {
     "rows": ingest_rows.measure,
@@ -37,14 +38,13 @@ SECTIONS: dict[str, Callable[[Settings], Row]] = {
     "crash": ingest_crash.measure,
     "bad_input": ingest_bad_input.measure,
 }
-_WIDEST = 60
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
-    parser.add_argument("--database", default="local", help="'local' (a throw-away embedded server) or a DSN")
+    add_argument(parser)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--chunks", type=int, default=20_000, help="rows: chunks of about 200 tokens")
     parser.add_argument("--gigabytes", type=float, default=2.0, help="memory: size of the large folder")
@@ -57,13 +57,7 @@ def main() -> None:
     data = data_folder(arguments.data)
     peers = None if arguments.peers == "none" else arguments.peers
     if peers and "rows" in arguments.only:
-        try:
-            runner.versions(peers)
-        except runner.PeersAbsent as error:
-            sys.exit(
-                f"PEERS ABSENT from {peers} ({error}): nothing was measured. Install "
-                "benchmarks/peers/requirements.txt into a Python and give it as --peers, or give --peers none."
-            )
+        runner.require(peers)
     summary: dict[str, Row] = {}
     with databases(arguments.database) as given:
         settings = Settings(
@@ -90,36 +84,7 @@ def main() -> None:
 def asked(arguments: argparse.Namespace) -> dict[str, object]:
     """The arguments that tell what was measured, without paths and addresses."""
     kept = ("only", "rounds", "chunks", "gigabytes", "tiny_files", "kills", "seed")
-    return {name: getattr(arguments, name) for name in kept} | {"embedded": arguments.database == "local"}
-
-
-def shown(section: Row) -> str:
-    """Single figures a line each, then every list of rows as a table."""
-    lines = [f"  {name}: {value}" for name, value in section.items() if not _is_table(value)]
-    for name, value in section.items():
-        if _is_table(value):
-            lines += ["", f"  {name}", *table(value)]
-    return "\n".join(lines)
-
-
-def table(rows: list[Row]) -> list[str]:
-    """Lines of a table with the columns of all rows; a missing value is left blank."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    cells = [columns, *([_cell(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(len(line[number]) for line in cells) for number in range(len(columns))]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
-    ]
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _cell(value: object) -> str:
-    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return {name: getattr(arguments, name) for name in kept} | {"database": told(arguments.database)}
 
 
 if __name__ == "__main__":

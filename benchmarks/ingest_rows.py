@@ -175,7 +175,7 @@ def rows_only(documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors,
         began = time.perf_counter()
         corpus = ensure_corpus(database, tenant="", collection="default")
         for changes in batches:
-            with database.transaction() as connection:
+            with database.transaction(tenant="") as connection:
                 numbers = reserve_ids(connection, "document", len(changes))
                 copy_documents(connection, corpus.id, numbers, changes)
                 added = [(number, new) for number, change in zip(numbers, changes, strict=True) for new in change.new]
@@ -195,13 +195,13 @@ def with_bm25(documents: Sequence[Document], chunks: _Chunks, vectors: _Vectors,
     batches = list(made) if analysed else made
     indexes = _drop_indexes(dsn)
     with _database(dsn) as database:
-        store = DocumentStore(database, PreparedEmbedder.space)
+        store = DocumentStore(database, PreparedEmbedder.space, tenant="")
         began = time.perf_counter()
         corpus = ensure_corpus(database, tenant="", collection="default")
         for changes in batches:
             store.write(corpus.id, changes)
-        refreeze_average_length(database, corpus.id)
-        with database.transaction() as connection:
+        refreeze_average_length(database, corpus.id, tenant="")
+        with database.transaction(tenant="") as connection:
             connection.execute(indexes["lexical_terms"].encode())
         return time.perf_counter() - began
 

@@ -14,7 +14,7 @@ Row: TypeAlias = dict[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``gigabytes`` are 10^9 bytes; ``peers`` is a Python with the peers' packages, None to leave them out;
-    ``database`` is what the databases were made from: ``local`` or a DSN."""
+    ``database`` is what the databases were made from: ``local``, ``testcontainers`` or a DSN."""
 
     data: Path
     databases: Databases

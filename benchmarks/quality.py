@@ -1,7 +1,7 @@
 """Ranking quality through the public API, beside known systems on the same sets.
 
-    python -m benchmarks.quality --data FOLDER [--database DSN] [--sets NAME ...] [--out results.json]
-                                 [--dense-weight SHARE] [--question-words]
+    python -m benchmarks.quality --data FOLDER [--database local|testcontainers|DSN]
+                                 [--sets NAME ...] [--dense-weight SHARE] [--question-words] [--out results.json]
 
 Documents are indexed whole, as title and text, and each question with judgements is asked of the
 keyword leg, the dense leg (MiniLM int8) and both fused. The peers' figures are those published with
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
+from benchmarks.database import add_argument, database
 from benchmarks.datasets import data_folder, judgements, read_lines
 from benchmarks.machine import machine
 from benchmarks.metrics import ndcg, recall, reciprocal_rank
@@ -37,60 +39,63 @@ PEER_NAMES = {"keyword": "bm25s", "dense": "MiniLM-int8", "hybrid": "RRF60"}
 WHOLE = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way of searching: arguments of HybridRetriever, and which of the peers it stands beside."""
+
+    name: str
+    peer: str
+    retriever: Mapping[str, Any] = field(default_factory=dict)
+
+
+# The peer's keyword search knows no question words; the hybrid is measured as it ships, without them.
+LEGS = (
+    Variant("keyword", "keyword", {"dense": False, "question_words": True}),
+    Variant("dense", "dense", {"keyword": False}),
+    Variant("hybrid", "hybrid"),
+)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--database", default="local", help="'local' (a throw-away embedded server) or a DSN")
+    add_argument(parser)
     parser.add_argument("--sets", nargs="+", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--dense-weight", type=float, help="the hybrid's, instead of the one it ships with")
     parser.add_argument("--question-words", action="store_true", help="the hybrid keeps them as keyword terms")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
-    rows = []
-    with ExitStack() as stack:
-        # Judged by document: a copy that was kept out would count as not found.
-        pieces = {"chunker": RecursiveChunker(size=WHOLE), "quality": Quality.off()}
-        if arguments.database == "local":
-            path = stack.enter_context(tempfile.TemporaryDirectory())
-            rag = stack.enter_context(RAG.local(path, **pieces))
-        else:
-            rag = stack.enter_context(RAG.connect(arguments.database, **pieces))
-            rag.migrate()
-        for name in arguments.sets:
-            rows += measure(rag, folder / name, arguments.dense_weight, question_words=arguments.question_words)
+    asked: dict[str, Any] = {"question_words": arguments.question_words}
+    if arguments.dense_weight is not None:
+        asked["dense_weight"] = arguments.dense_weight
+    variants = [*LEGS[:-1], Variant("hybrid", "hybrid", asked)]
+    with database(arguments.database) as dsn, opened(dsn) as rag:
+        rows = [row for name in arguments.sets for row in measure(rag, folder / name, variants)]
     print_table(rows)
     if arguments.out:
         arguments.out.write_text(json.dumps({"machine": machine(), "summary": rows}, indent=1) + "\n")
 
 
-def measure(rag: RAG, folder: Path, dense_weight: float | None, *, question_words: bool) -> list[dict[str, object]]:
+def opened(dsn: str) -> RAG:
+    """Documents whole, and all of them: judged by document, a copy that was kept out would count as not found."""
+    rag = RAG.connect(dsn, chunker=RecursiveChunker(size=WHOLE), quality=Quality.off())
+    rag.migrate()
+    return rag
+
+
+def measure(rag: RAG, folder: Path, variants: Sequence[Variant]) -> list[dict[str, Any]]:
     """A row for each way of searching one set."""
     name = folder.name
-    report = rag.ingest(
-        (
-            Document(row["id"], f"{row['title']} {row['text']}".strip())
-            for row in read_lines(folder / "corpus.jsonl.gz")
-            if f"{row['title']} {row['text']}".strip()
-        ),
-        collection=name,
-    )
+    report = rag.ingest(documents(folder), collection=name)
     print(f"{name}: {report.added + report.unchanged:,} documents in {report.seconds:.0f} s", flush=True)
     grades = judgements(folder)
     questions = [row for row in read_lines(folder / "queries.jsonl") if row["id"] in grades]
     embedder = MiniLM()
     vectors = embedder.embed([row["text"] for row in questions], kind="query").vectors
     rows = []
-    for leg in ("keyword", "dense", "hybrid"):
-        # The peer's keyword search knows no question words; the hybrid is measured as it ships, without them.
-        retriever = HybridRetriever(
-            rag.store,
-            rag.space,
-            dense_weight=dense_weight,
-            keyword=leg != "dense",
-            dense=leg != "keyword",
-            question_words=question_words or leg == "keyword",
-        )
+    for variant in variants:
+        retriever = HybridRetriever(rag.store, rag.space, **variant.retriever)
         found = [
             [hit.document_id for hit in retriever.retrieve(row["text"], vector, k=10, collection=name)]
             for row, vector in zip(questions, vectors, strict=True)
@@ -101,16 +106,23 @@ def measure(rag: RAG, folder: Path, dense_weight: float | None, *, question_word
             {
                 "set": name,
                 "questions": len(questions),
-                "leg": leg,
+                "leg": variant.name,
                 **dict(zip(("ndcg@10", "recall@10", "mrr@10"), (round(score, 4) for score in scores), strict=True)),
-                "peer": PEER_NAMES[leg],
-                **dict(zip(("peer_ndcg@10", "peer_recall@10", "peer_mrr@10"), PEERS[name][leg], strict=True)),
+                "peer": PEER_NAMES[variant.peer],
+                **dict(zip(("peer_ndcg@10", "peer_recall@10", "peer_mrr@10"), PEERS[name][variant.peer], strict=True)),
             }
         )
     return rows
 
 
-def print_table(rows: list[dict[str, object]]) -> None:
+def documents(folder: Path) -> Iterable[Document]:
+    """The documents of a set, title and text in one; those without any text are left out."""
+    for row in read_lines(folder / "corpus.jsonl.gz"):
+        if text := f"{row['title']} {row['text']}".strip():
+            yield Document(row["id"], text)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     header = f"{'set':22} {'leg':8} {'nDCG@10':>8} {'recall@10':>10} {'MRR@10':>8}   peer"
     print(header)
     for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -83,10 +84,46 @@ def handbook(tmp_path: Path) -> Path:
     return folder
 
 
-def create_database(server: EmbeddedServer, name: str, template: str | None = None) -> None:
+@dataclass(frozen=True)
+class Roles:
+    """DSNs of one database: as its superuser, as the owner of the tables, and as the runtime role."""
+
+    admin: str
+    owner: str
+    app: str
+
+
+@pytest.fixture(scope="session")
+def owned_template(server: EmbeddedServer) -> str:
+    """A database as on Aurora: its owner is no superuser, and the runtime role owns nothing."""
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE ragdiet_owner LOGIN")
+        connection.execute("CREATE ROLE ragdiet_app LOGIN")
+    create_database(server, "template_owned", owner="ragdiet_owner")
+    dsn = database_dsn(server, "template_owned")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    migrate(make_conninfo(dsn, user="ragdiet_owner"), WordEmbedder().space, runtime_role="ragdiet_app")
+    return "template_owned"
+
+
+@pytest.fixture
+def roles(server: EmbeddedServer, owned_template: str) -> Iterator[Roles]:
+    """A migrated database of the test's own, whose tables belong to no superuser."""
+    yield from owned_database(server, owned_template)
+
+
+def owned_database(server: EmbeddedServer, template: str) -> Iterator[Roles]:
+    for dsn in _temporary_database(server, template):
+        yield Roles(dsn, make_conninfo(dsn, user="ragdiet_owner"), make_conninfo(dsn, user="ragdiet_app"))
+
+
+def create_database(server: EmbeddedServer, name: str, template: str | None = None, owner: str | None = None) -> None:
     statement = SQL("CREATE DATABASE {}").format(Identifier(name))
     if template:
         statement += SQL(" TEMPLATE {}").format(Identifier(template))
+    if owner:
+        statement += SQL(" OWNER {}").format(Identifier(owner))
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(statement)
 

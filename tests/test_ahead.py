@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ragdiet.ingest.ahead import Ahead
+from ragdiet.ingest.ahead import Ahead, Room
 from ragdiet.observe import Trace, current, tracing
 
 
@@ -54,6 +54,26 @@ def test_no_more_than_so_much_weight_ahead_but_one_result_always() -> None:
     time.sleep(0.3)
     assert made == [5, 5, 5, 100, 1]  # the heavy one waits alone, the last one in hand
     assert list(stage) == [100, 1]
+
+
+def test_room_is_for_so_much_weight_or_for_one_heavier_thing() -> None:
+    room = Room(10)
+    entered: list[int] = []
+
+    def enter() -> None:
+        for weight in (4, 6, 1, 100, 1):
+            room.enter(weight)
+            entered.append(weight)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    for left, then in ((0, [4, 6]), (4, [4, 6, 1]), (6, [4, 6, 1]), (1, [4, 6, 1, 100])):
+        room.leave(left)
+        time.sleep(0.2)
+        assert entered == then
+    room.close()
+    thread.join(timeout=5)
+    assert entered == [4, 6, 1, 100, 1]
 
 
 def test_an_error_comes_where_its_result_would_have_come() -> None:

@@ -172,7 +172,7 @@ def test_a_ledger_in_memory_tells_the_same(database: Database) -> None:
     assert ledger.answers == (answer,)
     own = [call for call in ledger.calls if call.prompt_id == answer.prompt_id]
     assert sorted(call.stage for call in own) == ["compress", "embed", "generate", "retrieve"]
-    assert answer.cost == ledger.cost_of(answer.prompt_id) == sum(call.cost for call in own)
+    assert answer.cost == ledger.cost_of(answer.prompt_id, tenant="") == sum(call.cost for call in own)
 
 
 def test_failed_calls_are_in_the_ledger(database: Database, dsn: str) -> None:

@@ -91,7 +91,15 @@ def test_a_question_is_about_its_words_without_those_that_shape_it() -> None:
 
 def test_names_numbers_identifiers_and_quotations_are_specific() -> None:
     question = 'Does Ada of Northam set max_retries and chunkSize to 2.5 in "slow mode" with os.path?'
-    expected = [{"ada"}, {"northam"}, {"max_retri"}, {"chunksiz"}, {"2.5"}, {"slow", "mode"}, {"os", "path"}]
+    expected = [
+        {"ada"},
+        {"northam"},
+        {"max_retries", "max", "retri"},
+        {"chunksiz", "chunk", "size"},
+        {"2.5"},
+        {"slow", "mode"},
+        {"os.path", "os", "path"},
+    ]
     assert [set(named) for named in specifics(question)] == expected
     assert specifics("what is the notice period") == ()
 

@@ -21,14 +21,13 @@ def cached_rows(dsn: str) -> int:
     return int(str(rows(dsn, "SELECT count(*) FROM ragdiet.embedding_cache")[0][0]))
 
 
-def test_collections_and_tenants_share_what_was_embedded(database: Database, dsn: str) -> None:
+def test_collections_of_a_tenant_share_what_was_embedded(database: Database, dsn: str) -> None:
     embedder = WordEmbedder()
     rag = RAG(database, embedder=embedder)
     assert rag.ingest(DOCUMENTS[:5]).tokens > 0
     embedder.texts.clear()
-    for where in ({"collection": "other"}, {"tenant": "t"}):
-        report = rag.ingest(DOCUMENTS[:5], **where)  # type: ignore[arg-type]
-        assert (report.added, report.chunks, report.tokens) == (5, 5, 0)
+    report = rag.ingest(DOCUMENTS[:5], collection="other")
+    assert (report.added, report.chunks, report.tokens) == (5, 5, 0)
     assert embedder.texts == []
     vectors = rows(
         dsn,
@@ -57,7 +56,7 @@ def test_old_vectors_that_no_chunk_holds_are_forgotten(database: Database, dsn: 
     rag = RAG(database, embedder=WordEmbedder())
     rag.ingest(DOCUMENTS[:3])
     rag.ingest(DOCUMENTS[3:4], sync=True)
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         connection.execute(
             "UPDATE ragdiet.embedding_cache SET cached_at = now() - interval '31 days' WHERE hash = "
             "(SELECT min(hash) FROM ragdiet.embedding_cache)"
@@ -100,7 +99,7 @@ def test_what_a_throttled_run_embedded_is_not_embedded_again(database: Database,
 
 def test_a_text_that_repeats_in_one_request_is_embedded_once(database: Database) -> None:
     embedder = WordEmbedder()
-    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space))
+    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space, tenant=""))
     vectors = cached.embed(["pump", "valve", "pump"], kind="document").vectors
     assert sorted(embedder.texts) == ["pump", "valve"]
     assert np.array_equal(vectors[0], vectors[2])
@@ -109,7 +108,7 @@ def test_a_text_that_repeats_in_one_request_is_embedded_once(database: Database)
 
 def test_questions_pass_through(database: Database, dsn: str) -> None:
     embedder = WordEmbedder()
-    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space))
+    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space, tenant=""))
     for _ in range(2):
         cached.embed(["pump"], kind="query")
     assert embedder.texts == ["pump", "pump"]
@@ -127,7 +126,7 @@ def test_bad_vectors_are_never_kept(database: Database, dsn: str) -> None:
                 raise BadReply("no more")
             return super().embed(texts, kind=kind)
 
-    cached = cached_embedder(Failing(spoil), EmbeddingCache(database, WordEmbedder().space))
+    cached = cached_embedder(Failing(spoil), EmbeddingCache(database, WordEmbedder().space, tenant=""))
     with pytest.raises(BadReply):
         cached.embed([document.text for document in DOCUMENTS[:200]], kind="document")
     assert cached_rows(dsn) == 127
@@ -151,9 +150,9 @@ def test_sentence_vectors_are_cached_with_their_text(database: Database) -> None
 
 def test_other_sentences_of_a_known_text_are_embedded(database: Database) -> None:
     embedder = SentenceWordEmbedder()
-    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space))
+    cached = cached_embedder(embedder, EmbeddingCache(database, embedder.space, tenant=""))
     assert isinstance(cached, SentenceEmbedder)
-    EmbeddingCache(database, embedder.space).put(
+    EmbeddingCache(database, embedder.space, tenant="").put(
         {text_hash("pump. valve."): CachedVectors(vector=np.ones(64, np.float32), sentence_vectors=np.ones((1, 64)))}  # type: ignore[arg-type]
     )
     found = cached.embed_sentences(["pump. valve."], [[(0, 5), (6, 12)]])
@@ -171,9 +170,9 @@ def test_a_lost_database_does_not_hide_what_went_wrong(dsn: str) -> None:
                 raise Throttled("the quota is used up")
             return super().embed(texts, kind=kind)
 
-    cached = cached_embedder(Losing(), EmbeddingCache(store, WordEmbedder().space))
+    cached = cached_embedder(Losing(), EmbeddingCache(store, WordEmbedder().space, tenant=""))
     with pytest.raises(Throttled) as caught:
         cached.embed([document.text for document in DOCUMENTS[:200]], kind="document")
     assert "could not be kept" in caught.value.__notes__[0]
     with pytest.raises(StoreUnavailable):
-        EmbeddingCache(store, WordEmbedder().space).prune()
+        EmbeddingCache(store, WordEmbedder().space, tenant="").prune()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from benchmarks import corpus_text, ingest, ingest_again, ingest_bad_input, ingest_child, ingest_crash, ingest_rows
+from benchmarks import corpus_text, ingest_again, ingest_bad_input, ingest_child, ingest_crash, ingest_rows
 from benchmarks.cheap_embedder import DigestEmbedder
 from benchmarks.contents import contents, differences, faults
 from benchmarks.database import Databases
@@ -20,6 +20,7 @@ from benchmarks.ingest_settings import Settings
 from benchmarks.peers import runner
 from benchmarks.peers.address import sqlalchemy_url
 from benchmarks.peers.rows import Row, blocks, load_rows, save_rows
+from benchmarks.report import shown
 from benchmarks.timing import in_turn
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,7 +245,7 @@ def test_absent_peers_are_said_loudly(tmp_path: Path) -> None:
 
 def test_a_section_is_shown_as_figures_and_tables() -> None:
     section = {"chunks": 5, "met": True, "rows": [{"name": "a", "seconds": [1.0, 2.0]}, {"name": "bb", "goal": "x"}]}
-    assert ingest.shown(section).splitlines() == [
+    assert shown(section).splitlines() == [
         "  chunks: 5",
         "  met: True",
         "",

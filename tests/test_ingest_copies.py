@@ -94,8 +94,9 @@ def test_collections_and_tenants_have_copies_of_their_own(rag: RAG, embedder: Wo
     rag.ingest([Document("a", TEXT)])
     embedder.texts.clear()
     assert rag.ingest([Document("b", TEXT)], collection="other").added == 1
-    assert rag.ingest([Document("b", TEXT)], tenant="t").added == 1
     assert embedder.texts == []
+    assert rag.ingest([Document("b", TEXT)], tenant="t").added == 1
+    assert embedder.texts == [TEXT]  # tenants share no vectors either
 
 
 @pytest.mark.parametrize("suffix", ["md", "txt"])

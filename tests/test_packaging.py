@@ -29,6 +29,7 @@ PUBLIC = [
     "Database",
     "Document",
     "ExtractiveReader",
+    "F",
     "FixedChunker",
     "Generation",
     "Hit",

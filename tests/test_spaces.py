@@ -37,6 +37,7 @@ from ragdiet.ingest.gate import score, shortfall
 from ragdiet.rag import RAG
 from ragdiet.store import Database, Spaces, migrate
 from ragdiet.types import Chunk, Document, Embedding, EmbedKind, Quote, RetrievalScore, Space, SpaceStatus
+from tests.conftest import Roles
 from tests.embedders import SentenceWordEmbedder, WordEmbedder
 
 ANIMALS = "lion pump turbine harbour violin glacier orchard comet granite lantern meadow compass".split()
@@ -523,6 +524,33 @@ def test_a_role_that_owns_nothing(rag: RAG, dsn: str, server: object) -> None:
         connection.execute("DROP ROLE reader")
 
 
+def test_tenants_apart(roles: Roles) -> None:
+    """As on Aurora: the owner embeds for all tenants, each for itself; the runtime role searches with its rights."""
+    owners, apps = Database(roles.owner), Database(roles.app)
+    for tenant in ("a", "b"):
+        RAG(apps, embedder=WordEmbedder(), tenant=tenant).ingest(documents(6))
+    owner = RAG(owners, embedder=WordEmbedder())
+    dry = owner.reembed(New(), dry_run=True)
+    assert (dry.chunks, dry.cost) == (12, Decimal("0.012"))
+    new = New()
+    report = owner.reembed(new)
+    assert (report.state, report.chunks, report.missing, len(new.texts)) == ("active", 12, 0, 12)
+    for tenant in ("a", "b"):
+        app = RAG(apps, embedder=New(), tenant=tenant)
+        assert all(hit.dense_rank for hit in app.retrieve("harbour", k=6))
+        assert app.ingest(documents(6)).unchanged == 6
+        assert (status(app, "new_words").chunks, status(app, "new_words").missing) == (6, 0)
+    app = RAG(apps, embedder=WordEmbedder(), tenant="a")
+    for call in (lambda: app.reembed(New()), lambda: app.retire_space("new_words")):
+        with pytest.raises(StoreError, match=r"the role that ran rag\.migrate"):
+            call()
+    assert status(owner, "new_words").chunks == 12
+    RAG(owners, embedder=New()).retire_space("words_64")
+    assert RAG(apps, embedder=New(), tenant="b").retrieve("harbour")
+    for store in (owners, apps):
+        store.close()
+
+
 # The end of a space
 
 
@@ -745,6 +773,7 @@ _CHILD = """
 import sys, time
 from ragdiet.ingest import reembed
 from ragdiet.rag import RAG
+from tests.conftest import Roles
 from tests.embedders import WordEmbedder
 from tests.test_spaces import New
 

@@ -70,7 +70,7 @@ def test_downgrade_leaves_nothing(dsn: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
     with engine.begin() as connection:
         for space in (SPACE.name, "minilm_384"):
-            connection.exec_driver_sql(f"DROP TABLE ragdiet.vector_{space}, ragdiet.sentence_{space}")
+            connection.exec_driver_sql(f"DROP TABLE ragdiet.vector_{space}, ragdiet.sentence_{space} CASCADE")
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         left = connection.exec_driver_sql("SELECT relname FROM pg_class WHERE relnamespace = 'ragdiet'::regnamespace")
@@ -142,9 +142,7 @@ def test_runtime_needs_no_ddl(server: object, dsn: str, database: Database) -> N
         connection.execute("DROP ROLE IF EXISTS runtime")
         connection.execute("CREATE ROLE runtime LOGIN")
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        connection.execute("GRANT USAGE ON SCHEMA ragdiet TO runtime")
-        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ragdiet TO runtime")
-        connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA ragdiet TO runtime")
+    migrate(dsn, SPACE, runtime_role="runtime")
     store = Database(make_conninfo(dsn, user="runtime"))
     rag = RAG(store, embedder=WordEmbedder(name="words_64"))
     rag.ingest([Document("a", "The notice period is three months.")])
@@ -177,9 +175,9 @@ def test_runtime_needs_no_ddl(server: object, dsn: str, database: Database) -> N
 def test_errors_of_the_database_say_what_to_do(
     database: Database, condition: str, error: type[Exception], advice: str
 ) -> None:
-    with pytest.raises(error, match=advice), database.transaction() as connection:
+    with pytest.raises(error, match=advice), database.transaction(tenant=None) as connection:
         connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'scripted' USING ERRCODE = '{condition}'; END $$")
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -200,3 +198,69 @@ def test_closed_rag_says_so(dsn: str) -> None:
     rag.close()
     with pytest.raises(StoreUnavailable, match="open another"):
         rag.ask("Anything?")
+
+
+def test_rows_of_the_last_schema_are_upgraded(empty_dsn: str) -> None:
+    """A database of schema 0002 with two tenants' rows: each row of 0003 names its corpus."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(empty_dsn), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE EXTENSION vector")
+        connection.exec_driver_sql("CREATE SCHEMA ragdiet")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.exec_driver_sql(ROWS_OF_0002)
+    assert migrate(empty_dsn, SPACE) == SCHEMA_VERSION
+    with psycopg.connect(empty_dsn) as connection:
+        for table in ("chunk", "sentence_words_64", "lexical", "vector_words_64"):
+            key = "id" if table == "chunk" else "chunk_id"
+            found = connection.execute(f"SELECT {key}, corpus_id FROM ragdiet.{table} ORDER BY 1").fetchall()  # type: ignore[call-overload]
+            assert found == [(101, 1), (102, 2), (103, 2)], table
+        assert connection.execute("SELECT DISTINCT language FROM ragdiet.corpus").fetchall() == [("english",)]
+        keys = connection.execute("SELECT * FROM ragdiet.metadata_key ORDER BY corpus_id, of_chunks, key").fetchall()
+        assert keys == [
+            (1, "year", "number", False),
+            (1, "page", "number", True),
+            (2, "year", "string", False),
+            (2, "page", "number", True),
+        ]
+        # Vectors that no chunk holds might be any tenant's.
+        assert connection.execute("SELECT count(*) FROM ragdiet.embedding_cache").fetchone() == (0,)
+    rag = RAG(Database(empty_dsn), embedder=WordEmbedder())
+    assert [hit.text for hit in rag.retrieve("anything", tenant="b")] == ["two", "three"]
+    rag.ingest([Document("y", "two")], tenant="b", sync=True)
+    assert [hit.text for hit in rag.retrieve("anything", tenant="b")] == ["two"]
+    rag.close()
+
+
+ROWS_OF_0002 = """
+    INSERT INTO ragdiet.space VALUES ('words_64', 'test:words', 64, 0.5, 'active');
+    CREATE TABLE ragdiet.vector_words_64 (
+        chunk_id bigint PRIMARY KEY REFERENCES ragdiet.chunk ON DELETE CASCADE,
+        corpus_id integer NOT NULL REFERENCES ragdiet.corpus ON DELETE CASCADE, embedding halfvec(64) NOT NULL);
+    CREATE TABLE ragdiet.sentence_words_64 (
+        chunk_id bigint PRIMARY KEY REFERENCES ragdiet.chunk ON DELETE CASCADE, embeddings halfvec(64)[] NOT NULL);
+    INSERT INTO ragdiet.corpus (tenant, collection, chunks, total_length, average_length)
+    VALUES ('', 'default', 1, 1, 1), ('b', 'default', 2, 2, 1);
+    INSERT INTO ragdiet.document (id, corpus_id, external_id, content_hash, pipeline, meta) OVERRIDING SYSTEM VALUE
+    VALUES (11, 1, 'x', '', '', '{"year": 2020}'), (12, 2, 'y', '', '', '{"year": "2021"}');
+    INSERT INTO ragdiet.chunk (id, document_id, ordinal, text, hash, tokens, start_offset, end_offset, meta, sentences)
+    OVERRIDING SYSTEM VALUE
+    VALUES (101, 11, 0, 'one', 'a', 1, 0, 3, '{"page": 1}', '{0,3}'),
+           (102, 12, 0, 'two', 'b', 1, 0, 3, '{"page": 1}', '{0,3}'),
+           (103, 12, 1, 'three', 'c', 1, 0, 5, '{}', '{0,5}');
+    INSERT INTO ragdiet.lexical SELECT id, document_id - 10, 1, '{1}', '{1:0.5}/1000000000' FROM ragdiet.chunk;
+    INSERT INTO ragdiet.term VALUES (1, 1, 1), (2, 1, 2);
+    INSERT INTO ragdiet.vector_words_64
+    SELECT id, document_id - 10, array_fill(1, ARRAY[64])::halfvec FROM ragdiet.chunk;
+    INSERT INTO ragdiet.sentence_words_64
+    SELECT id, ARRAY[array_fill(1, ARRAY[64])::halfvec] FROM ragdiet.chunk;
+    INSERT INTO ragdiet.embedding_cache (space, hash, embedding)
+    VALUES ('words_64', 'z', array_fill(1, ARRAY[64])::halfvec);
+"""

@@ -13,12 +13,15 @@ from benchmarks.peers.address import sqlalchemy_url
 from benchmarks.peers.rows import Row
 
 TABLE = "chunks"
+_KEYWORD_COLUMN = "content_tsv"
+_LANGUAGE = "pg_catalog.english"
+_CANDIDATES = 40  # of each leg: as many as HNSW gives at its default ef_search; the default of 4 is too few to fuse
 
 
 class Store:
     def __init__(self, dsn: str, dimensions: int) -> None:
         engine = PGEngine.from_connection_string(sqlalchemy_url(dsn, "psycopg"))
-        keyword = HybridSearchConfig(tsv_column="content_tsv", tsv_lang="pg_catalog.english")
+        keyword = HybridSearchConfig(tsv_column=_KEYWORD_COLUMN, tsv_lang=_LANGUAGE)
         engine.init_vectorstore_table(TABLE, dimensions, hybrid_search_config=keyword)
         self._store = PGVectorStore.create_sync(
             engine, DeterministicFakeEmbedding(size=dimensions), TABLE, hybrid_search_config=keyword
@@ -33,3 +36,16 @@ class Store:
             self._store.apply_hybrid_search_index()
 
         return load
+
+    def hybrid(self, question: str, vector: list[float], k: int) -> list[str]:
+        """The documents of the ``k`` best rows by the sum of both legs' scores, each scaled to [0, 1]; ts_rank_cd of
+        what holds every word of the question, since its plainto_tsquery asks for all of them."""
+        hybrid = HybridSearchConfig(
+            tsv_column=_KEYWORD_COLUMN,
+            tsv_lang=_LANGUAGE,
+            fts_query=question,
+            primary_top_k=_CANDIDATES,
+            secondary_top_k=_CANDIDATES,
+        )
+        found = self._store.similarity_search_with_score_by_vector(vector, k=k, hybrid_search_config=hybrid)
+        return [str(document.metadata["document"]) for document, _ in found]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 from llama_index.vector_stores.postgres import PGVectorStore
 
 from benchmarks.peers.address import sqlalchemy_url
@@ -51,3 +52,17 @@ class Store:
                 self._store.add(nodes[block])
 
         return load
+
+    def hybrid(self, question: str, vector: list[float], k: int) -> list[str]:
+        """The documents of its ``k`` nearest rows by vector and then of its ``k`` best by ts_rank over or'ed words,
+        in that order: it fuses nothing."""
+        found = self._store.query(
+            VectorStoreQuery(
+                query_embedding=vector,
+                query_str=question,
+                similarity_top_k=k,
+                sparse_top_k=k,
+                mode=VectorStoreQueryMode.HYBRID,
+            )
+        )
+        return [str(node.metadata["document"]) for node in found.nodes or ()]

@@ -42,6 +42,15 @@ def load_rows(folder: Path) -> tuple[list[Row], NDArray[np.float32]]:
     return rows, np.load(folder / "vectors.npy")
 
 
+def save_questions(folder: Path, questions: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    (folder / "questions.json").write_text(json.dumps(list(questions)), "utf-8")
+    np.save(folder / "question_vectors.npy", vectors)
+
+
+def load_questions(folder: Path) -> tuple[list[str], NDArray[np.float32]]:
+    return json.loads((folder / "questions.json").read_text("utf-8")), np.load(folder / "question_vectors.npy")
+
+
 def blocks(number: int, size: int) -> Iterator[slice]:
     """Slices of at most ``size`` that cover ``range(number)``."""
     return (slice(start, start + size) for start in range(0, number, size))

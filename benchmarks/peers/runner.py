@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 MODULES = {
     "langchain_pgvector": "langchain-postgres",
@@ -29,12 +33,34 @@ def versions(python: str) -> dict[str, str]:
     return dict(json.loads(shown.stdout))
 
 
+def require(python: str) -> None:
+    """Ends the program, loudly, where the peers are not all in that Python."""
+    try:
+        versions(python)
+    except PeersAbsent as error:
+        sys.exit(
+            f"PEERS ABSENT from {python} ({error}): nothing was measured. Install "
+            "benchmarks/peers/requirements.txt into a Python and give it as --peers, or give --peers none."
+        )
+
+
+HYBRIDS = {
+    "llama_index_pgvector": "k by vector (HNSW, ef_search 40), then k by ts_rank over an or'ed tsquery (GIN), one list "
+    "after the other; nothing is fused. Two statements.",
+    "langchain_pgvectorstore": "40 by vector (HNSW, ef_search 40) and 40 by ts_rank_cd over plainto_tsquery, which "
+    "wants every word (GIN); scores scaled to [0, 1] and added. Two statements.",
+    "haystack_pgvector": "40 by vector (HNSW, ef_search 40) and 40 by ts_rank_cd over plainto_tsquery, which wants "
+    "every word (GIN), the tsvector of each match made anew; reciprocal rank fusion in Python. Two statements.",
+}
+"""Peers that search by words and vectors together, and what each computes."""
+
+
 def load_with(python: str, module: str, dsn: str, folder: Path, expected: int) -> float:
     """Seconds in which a peer loads the rows of ``folder`` into an empty database; raises if it lost any."""
     shown = subprocess.run(
         [python, "-m", "benchmarks.peers", module, dsn, str(folder)],
         cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": str(_ROOT), "HAYSTACK_TELEMETRY_ENABLED": "False"},
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -45,6 +71,55 @@ def load_with(python: str, module: str, dsn: str, folder: Path, expected: int) -
     if found["rows"] != expected:
         raise RuntimeError(f"{module} holds {found['rows']:,} of {expected:,} rows")
     return float(found["seconds"])
+
+
+class Searching:
+    """A running peer that holds the rows of a folder and answers the folder's questions."""
+
+    def __init__(self, module: str, process: subprocess.Popen[str], log: Path) -> None:
+        self._module = module
+        self._process = process
+        self._log = log
+        self.load_seconds = float(self._reply()["seconds"])
+
+    def ask(self, place: int) -> tuple[float, list[str]]:
+        """Seconds of the hybrid search of one question, and the documents of its first ten rows."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{place}\n")
+        self._process.stdin.flush()
+        reply = self._reply()
+        return float(reply["seconds"]), list(reply["documents"])
+
+    def _reply(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            raise RuntimeError(f"{self._module} failed:\n{self._log.read_text()[-2000:]}")
+        return dict(json.loads(line))
+
+
+@contextmanager
+def searching(python: str, module: str, dsn: str, folder: Path) -> Iterator[Searching]:
+    """A peer that has loaded the rows of ``folder`` into an empty database, for as long as the block lasts."""
+    log = folder / f"{module}.log"
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            [python, "-m", "benchmarks.peers.search", module, dsn, str(folder)],
+            cwd=_ROOT,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        yield Searching(module, process, log)
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(_ROOT), "HAYSTACK_TELEMETRY_ENABLED": "False"}
 
 
 class PeersAbsent(Exception):

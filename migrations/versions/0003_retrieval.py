@@ -1,8 +1,12 @@
 """Languages, learnt weights, metadata keys, token bits, what was embedded of a chunk; every row names its corpus, to
 keep tenants apart."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from alembic import op
+
+from ragdiet.store.policies import create_policies, create_space_policies, drop_policies
 
 revision = "0003"
 down_revision = "0002"
@@ -22,7 +26,7 @@ def upgrade() -> None:
         sa.Column("context", sa.Text(), comment="the line embedded before the text; null in rows of an older ragdiet"),
         schema="ragdiet",
     )
-    for (space,) in op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).all():
+    for space in _spaces():
         _add_corpus(f"sentence_{space}", "c.corpus_id FROM ragdiet.chunk c WHERE c.id = own.chunk_id")
     op.create_table(
         "token_bits",
@@ -59,21 +63,45 @@ def upgrade() -> None:
         op.execute(
             "INSERT INTO ragdiet.metadata_key "
             f"SELECT DISTINCT corpus_id, key, jsonb_typeof(value), {of_chunks} "
-            f"FROM ragdiet.{table}, jsonb_each(meta)"
+            f"FROM ragdiet.{table}, jsonb_each(meta) WHERE octet_length(key) <= 1000"
         )
-
+    # What lies there was removed or never written, and nothing says by whom: it is kept where there is one tenant.
+    op.execute("DELETE FROM ragdiet.embedding_cache WHERE EXISTS (SELECT FROM ragdiet.corpus WHERE tenant <> '')")
+    op.add_column(
+        "embedding_cache", sa.Column("tenant", sa.Text(), nullable=False, server_default=""), schema="ragdiet"
+    )
+    op.alter_column("embedding_cache", "tenant", server_default=None, schema="ragdiet")
+    op.drop_constraint("embedding_cache_pkey", "embedding_cache", schema="ragdiet")
+    op.create_primary_key("embedding_cache_pkey", "embedding_cache", ["tenant", "space", "hash"], schema="ragdiet")
     _move_terms("+")
+    _run(create_policies())
+    for space in _spaces():
+        _run(create_space_policies(space))
 
 
 def downgrade() -> None:
+    _run(drop_policies(_spaces()))
+    op.execute("DELETE FROM ragdiet.embedding_cache WHERE tenant <> ''")
+    op.drop_constraint("embedding_cache_pkey", "embedding_cache", schema="ragdiet")
+    op.drop_column("embedding_cache", "tenant", schema="ragdiet")
+    op.create_primary_key("embedding_cache_pkey", "embedding_cache", ["space", "hash"], schema="ragdiet")
     _move_terms("-")
     for table in ("metadata_key", "fusion", "token_bits"):
         op.drop_table(table, schema="ragdiet")
-    for (space,) in op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).all():
+    for space in _spaces():
         op.execute(f'ALTER TABLE IF EXISTS ragdiet."sentence_{space}" DROP COLUMN corpus_id')
     op.drop_column("chunk", "context", schema="ragdiet")
     op.drop_column("chunk", "corpus_id", schema="ragdiet")
     op.drop_column("corpus", "language", schema="ragdiet")
+
+
+def _spaces() -> list[str]:
+    return list(op.get_bind().execute(sa.text("SELECT name FROM ragdiet.space")).scalars())
+
+
+def _run(statements: Iterable[str]) -> None:
+    for statement in statements:
+        op.get_bind().exec_driver_sql(statement)
 
 
 def _move_terms(sign: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragdiet.diet import SentenceDiet, compress
     from ragdiet.embed import MiniLM, TitanEmbedder
     from ragdiet.errors import RagdietError
+    from ragdiet.filters import F
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
     from ragdiet.quality import Quality
     from ragdiet.rag import RAG
@@ -57,6 +58,7 @@ _HOMES = {
     "Database": "store",
     "Document": "types",
     "ExtractiveReader": "generate",
+    "F": "filters",
     "FixedChunker": "chunk",
     "Generation": "types",
     "Hit": "types",
@@ -93,6 +95,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Database",
     "Document",
     "ExtractiveReader",
+    "F",
     "FixedChunker",
     "Generation",
     "Hit",

@@ -17,6 +17,8 @@ from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, CostRow
+    from ragdiet.doctor import Diagnosis
+    from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
     from ragdiet.stream import AnswerStream
@@ -60,9 +62,9 @@ class AsyncRAG:
         """See ``RAG.connect``."""
         return cls(await asyncio.to_thread(partial(RAG.connect, dsn, **pieces)))
 
-    async def migrate(self) -> str:
+    async def migrate(self, *, filter_keys: Iterable[str] = (), runtime_role: str | None = None) -> str:
         """See ``RAG.migrate``."""
-        return await self._run(self.sync.migrate)
+        return await self._run(self.sync.migrate, filter_keys=filter_keys, runtime_role=runtime_role)
 
     async def ingest(
         self,
@@ -138,7 +140,7 @@ class AsyncRAG:
         self,
         question: str,
         k: int = 10,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         *,
         collection: str | None = None,
         tenant: str | None = None,
@@ -165,7 +167,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = ...,
         stream: Literal[False] = ...,
         *,
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -183,7 +185,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = ...,
         *,
         stream: Literal[True],
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -200,7 +202,7 @@ class AsyncRAG:
         tags: Mapping[str, str] | None = None,
         stream: bool = False,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -228,7 +230,7 @@ class AsyncRAG:
         question: str,
         budget: int | None = None,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -241,6 +243,14 @@ class AsyncRAG:
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    async def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
+        """See ``RAG.rebuild_statistics``."""
+        await self._run(self.sync.rebuild_statistics, collection, tenant=tenant)
+
+    async def doctor(self) -> Diagnosis:
+        """See ``RAG.doctor``."""
+        return await self._run(self.sync.doctor)
 
     async def close(self) -> None:
         """See ``RAG.close``."""

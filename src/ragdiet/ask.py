@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
 from ragdiet.errors import InvalidArgument, ModelError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.filters import Filter
     from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Retriever
 
 DEFAULT_BUDGET = 600
@@ -51,7 +52,7 @@ class Scope:
 
     tenant: str
     collection: str
-    filter: Mapping[str, Any] | None = None
+    filter: Filter | None = None
     k: int = 10
 
     def __post_init__(self) -> None:
@@ -222,7 +223,7 @@ class Asker:
             vector = state.vector if _embedded(state.hits) else None
             state.context = self._diet(state.question, state.hits, state.budget, vector)
         if state.max_cost is not None:
-            left = state.max_cost - self._ledger.cost_of(current().prompt_id)
+            left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
             worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
             if worst > left:
                 state.reason = "over budget"
@@ -268,7 +269,7 @@ class Asker:
             citations=cited,
             confidence=judged[-1] if judged else 0.0,
             outcome=outcome,
-            cost=self._ledger.cost_of(prompt_id),
+            cost=self._ledger.cost_of(prompt_id, tenant=current().tenant),
             attempts=tuple(state.attempts),
             prompt_id=prompt_id,
             context=state.context,
@@ -296,23 +297,24 @@ class Asker:
 
 
 class _QuestionVectors:
-    """The vectors of the latest questions, so that no stage pays for one twice."""
+    """The vectors of a tenant's latest questions, so that no stage pays for one twice."""
 
     _SIZE = 256
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._vectors: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, question: str) -> NDArray[np.float32]:
+        key = current().tenant, question  # else the ledger would tell that another tenant has asked the same
         with self._lock:
-            if question in self._vectors:
-                self._vectors.move_to_end(question)
-                return self._vectors[question]
+            if key in self._vectors:
+                self._vectors.move_to_end(key)
+                return self._vectors[key]
         vector: NDArray[np.float32] = self._embedder.embed([question], kind="query").vectors[0]
         with self._lock:
-            self._vectors[question] = vector
+            self._vectors[key] = vector
             if len(self._vectors) > self._SIZE:
                 self._vectors.popitem(last=False)
         return vector

@@ -6,6 +6,8 @@
     ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
     │   ├── InvalidQuestion        empty, too long, or not text
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
+    │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
+    │   ├── FilterTypeMismatch     a value of a type that the key never has
     │   └── DimensionMismatch      a vector's length is not that of its embedding space
     ├── MissingExtra               an optional dependency is not installed (also an ImportError)
     ├── VocabularyUnavailable      no token vocabulary on this machine and none could be fetched
@@ -39,6 +41,7 @@
     │   ├── SpaceBusy              another process builds this very space
     │   ├── SpaceInUse             the space cannot be retired: something would be lost with it
     │   ├── SpaceRetired           the space was retired, and its vectors are gone
+    │   ├── RuntimeRoleError       the role does not exist, or policies do not hold it
     │   └── EmbeddedServerError    the embedded PostgreSQL
     │       ├── DataDirectoryInvalid
     │       └── ServerStartTimeout
@@ -85,6 +88,24 @@ class BudgetTooSmall(InvalidArgument):
         super().__init__(message)
         self.budget = budget
         self.smallest = smallest
+
+
+class UnknownFilterKey(InvalidArgument):
+    """No document or chunk of the collection has this ``key``; ``near`` are those most like it."""
+
+    def __init__(self, message: str, *, key: str, near: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.key = key
+        self.near = near
+
+
+class FilterTypeMismatch(InvalidArgument):
+    """A filter's value is of a type that ``key`` never has; ``types`` are those it has, as JSON names them."""
+
+    def __init__(self, message: str, *, key: str, types: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.key = key
+        self.types = types
 
 
 class DimensionMismatch(InvalidArgument):
@@ -246,6 +267,10 @@ class SpaceInUse(StoreError):
 
 class SpaceRetired(StoreError):
     """The space was retired, and its vectors are gone."""
+
+
+class RuntimeRoleError(StoreError):
+    """The role cannot be the runtime role: it does not exist, or row-level security would not hold it."""
 
 
 class EmbeddedServerError(StoreError):

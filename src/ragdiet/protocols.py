@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     import psycopg
     from numpy.typing import NDArray
 
+    from ragdiet.filters import FilterLike
     from ragdiet.types import (
         CachedVectors,
         Chunk,
@@ -86,12 +87,20 @@ class VectorCache(Protocol):
 class Database(Protocol):
     """Gives transactions, whole or without effect: ``transaction`` for one ``with`` block, ``run`` for a
     function, which is called again when its transaction was lost; in its very commit too where ``repeatable``
-    says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind."""
+    says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind.
+    Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role."""
 
-    def transaction(self, *, read_only: bool = False) -> AbstractContextManager[psycopg.Connection]: ...
+    def transaction(
+        self, *, tenant: str | None, read_only: bool = False
+    ) -> AbstractContextManager[psycopg.Connection]: ...
 
     def run(
-        self, work: Callable[[psycopg.Connection], T], *, read_only: bool = False, repeatable: bool = False
+        self,
+        work: Callable[[psycopg.Connection], T],
+        *,
+        tenant: str | None,
+        read_only: bool = False,
+        repeatable: bool = False,
     ) -> T: ...
 
 
@@ -111,8 +120,19 @@ class Retriever(Protocol):
         k: int,
         tenant: str = "",
         collection: str = "default",
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
     ) -> Sequence[Hit]: ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Orders hits anew by a closer look at question and text, after retrieving and before the diet.
+
+    Gives at most ``k`` of the hits it was given, the best first, each once; it may set their ``score`` and
+    nothing else. ``ragdiet.retrieve.reranked`` calls it and holds it to that.
+    """
+
+    def rerank(self, question: str, hits: Sequence[Hit], *, k: int) -> Sequence[Hit]: ...
 
 
 @runtime_checkable

@@ -17,8 +17,8 @@ from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
-from ragdiet.embed import cached_embedder
 from ragdiet.errors import InvalidArgument
+from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, checked_labels, retrieval_score, shortfall
 from ragdiet.named import Named
@@ -28,12 +28,12 @@ from ragdiet.retrieve import HybridRetriever
 from ragdiet.store import (
     Collections,
     Database,
-    EmbeddingCache,
     Spaces,
     check_schema,
     check_searchable,
     find_corpus,
     migrate,
+    rebuild_statistics,
 )
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
@@ -41,6 +41,8 @@ from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.doctor import Diagnosis
+    from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
     from ragdiet.types import (
@@ -91,7 +93,7 @@ class RAG:
         self.embedder = embedder
         self.space = embedder.space
         self.collection = _checked_name(collection, "collection")
-        self.tenant = tenant
+        self.tenant = _checked_tenant(tenant)
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
@@ -111,15 +113,15 @@ class RAG:
             "tenant": tenant,
         }
         embedder = accounted_embedder(embedder, self.ledger)
-        cache = EmbeddingCache(store, self.space) if embedding_cache else None
-        self._ingestor = Ingestor(
+        self._ingestor = partial(
+            Ingestor,
             store,
             chunker or RecursiveChunker(),
-            cached_embedder(embedder, cache) if cache else embedder,
+            embedder,
             analyzer(),
             quality or Quality(),
             default_counter(),
-            cache,
+            caching=embedding_cache,
         )
         self._collections = Collections(store, self.space)
         self._retriever = retriever or HybridRetriever(store, self.space)
@@ -231,12 +233,16 @@ class RAG:
             store.close()
             raise
 
-    def migrate(self) -> str:
+    def migrate(self, *, filter_keys: Iterable[str] = (), runtime_role: str | None = None) -> str:
         """Create or upgrade the schema, with tables for this embedder's vectors; returns its version.
 
-        The only step that runs DDL. Safe to call again, and from several processes at once.
+        The only step that runs DDL. Safe to call again, and from several processes at once. ``filter_keys``:
+        keys of metadata to index beside those that are, for ranges and long lists of values; equality finds
+        its documents without. Writers wait while such an index is built. ``runtime_role`` is an existing role
+        that is to do all the rest: it gets the rights to read and write rows, those of one tenant at a time.
+        Raises RuntimeRoleError where the role could not be held to that.
         """
-        version = migrate(self.store.connect, self.space)
+        version = migrate(self.store.connect, self.space, filter_keys=filter_keys, runtime_role=runtime_role)
         self.store.forget_connections()
         self._schema_checked = True
         return version
@@ -264,16 +270,17 @@ class RAG:
         self._check_schema()
         trace = self._trace(tenant, tags, None)
         with tracing(trace):
-            report = self._ingestor.ingest(
+            report = self._ingestor(tenant=trace.tenant).ingest(
                 source,
                 collection=_checked_name(collection or self.collection, "collection"),
-                tenant=trace.tenant,
                 sync=sync,
                 dry_run=dry_run,
                 expires_at=_checked_expiry(expires_at),
                 progress=progress,
             )
-            return report if dry_run else replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+            return (
+                report if dry_run else replace(report, cost=self.ledger.cost_of(trace.prompt_id, tenant=trace.tenant))
+            )
 
     def swap(self, one: str, other: str, *, tenant: str | None = None) -> None:
         """Let two collections change names, in one transaction.
@@ -283,22 +290,21 @@ class RAG:
         """
         self._check_schema()
         names = (_checked_name(one, "collection"), _checked_name(other, "collection"))
-        self._collections.swap(*names, tenant=self.tenant if tenant is None else tenant)
+        self._collections.swap(*names, tenant=self._tenant(tenant))
 
     def drop(self, collection: str, *, tenant: str | None = None) -> int:
         """Delete a collection with all that is in it; returns how many documents it had."""
         self._check_schema()
-        return self._collections.drop(
-            _checked_name(collection, "collection"), tenant=self.tenant if tenant is None else tenant
-        )
+        return self._collections.drop(_checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
         """Delete the documents of every collection whose time has come; returns how many there were.
 
-        An ingest does so for its own collection. Searches do not find them in any case.
+        As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
+        Searches do not find them in any case.
         """
         self._check_schema()
-        return self._collections.sweep()
+        return self._collections.sweep(tenant=self.tenant)
 
     def reembed(
         self,
@@ -341,12 +347,15 @@ class RAG:
             if dry_run:
                 return reembedder.preview(default_counter())
             report = reembedder.run(instead_of=self.space, judge=judge, progress=progress)
-            return replace(report, cost=self.ledger.cost_of(trace.prompt_id))
+            return replace(report, cost=self.ledger.cost_of(trace.prompt_id, tenant=trace.tenant))
 
     def spaces(self) -> tuple[SpaceStatus, ...]:
-        """The embedding spaces of the database, oldest first, and how many chunks each lacks."""
+        """The embedding spaces of the database, oldest first, and how many chunks each lacks.
+
+        As the runtime role, of this RAG's tenant; as the owner, of all.
+        """
         self._check_schema()
-        return Spaces(self.store).all()
+        return Spaces(self.store).all(tenant=self.tenant)
 
     def retire_space(self, name: str) -> None:
         """Drop a space that is no longer searched, with all its vectors.
@@ -361,12 +370,13 @@ class RAG:
         self,
         question: str,
         k: int = 10,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         *,
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Hits:
-        """The ``k`` best chunks by BM25 and vectors. ``filter``: metadata that a chunk must have.
+        """The ``k`` best chunks by BM25 and vectors. ``filter``: what its metadata must meet, such as
+        ``F("year") >= 2020``, or a mapping of keys to values.
 
         Raises SpaceBuilding where another embedder filled the collection, here and in ``ask`` and ``quote``.
         """
@@ -399,7 +409,7 @@ class RAG:
         tags: Mapping[str, str] | None = ...,
         stream: Literal[False] = ...,
         *,
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -417,7 +427,7 @@ class RAG:
         tags: Mapping[str, str] | None = ...,
         *,
         stream: Literal[True],
-        filter: Mapping[str, Any] | None = ...,
+        filter: FilterLike | None = ...,
         k: int = ...,
         collection: str | None = ...,
         tenant: str | None = ...,
@@ -434,7 +444,7 @@ class RAG:
         tags: Mapping[str, str] | None = None,
         stream: bool = False,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -463,7 +473,7 @@ class RAG:
         question: str,
         budget: int | None = None,
         *,
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
         k: int = 10,
         collection: str | None = None,
         tenant: str | None = None,
@@ -476,11 +486,39 @@ class RAG:
             return self._asker.quote(question, scope, budget)
 
     def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
-        """What was spent, by stage, model, tenant, tag, day or outcome, dearest first."""
+        """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
+
+        As the runtime role, what this RAG's tenant spent; as the owner, what all did.
+        """
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since)
+        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+
+    def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
+        """Count what BM25 needs of a collection anew, exactly; for when ``doctor`` finds that it is not as noted.
+
+        Ingests of the collection wait meanwhile, searches go on. Raises InvalidArgument where there is none of
+        that name.
+        """
+        self._check_schema()
+        name = _checked_name(collection or self.collection, "collection")
+        owner = self.tenant if tenant is None else tenant
+        corpus = find_corpus(self.store, tenant=owner, collection=name)
+        if corpus is None:
+            raise InvalidArgument(f"there is no collection {name!r}: ingest into it first")
+        rebuild_statistics(self.store, corpus.id, tenant=owner)
+
+    def doctor(self) -> Diagnosis:
+        """What is wrong with the database, and the commands that mend it. Changes nothing, and may be called at any
+        time: it takes some seconds, and no statement of it more than 10.
+
+        Looks at the writer as the role that this RAG connects as. A role under row-level security sees the
+        collections of this RAG's tenant alone.
+        """
+        from ragdiet.doctor import diagnose
+
+        return diagnose(self.store, self.space, tenant=self.tenant)
 
     def close(self) -> None:
         """Close the connections; the last user of an embedded server stops it. Safe to call again."""
@@ -495,7 +533,7 @@ class RAG:
 
     def _check_schema(self) -> None:
         if not self._schema_checked:
-            self.store.run(lambda connection: check_schema(connection, self.space), read_only=True)
+            self.store.run(lambda connection: check_schema(connection, self.space), tenant=None, read_only=True)
             self._schema_checked = True
 
     def _check_search(self, scope: Scope) -> None:
@@ -508,6 +546,7 @@ class RAG:
             lambda connection: check_searchable(
                 connection, self.space, tenant=scope.tenant, collection=scope.collection
             ),
+            tenant=scope.tenant,
             read_only=True,
         ):
             if len(self._searchable) >= _MOST_REMEMBERED:
@@ -561,15 +600,18 @@ class RAG:
     def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:
         return Trace(
             prompt_id=new_id() if prompt_id is None else checked_id(prompt_id),
-            tenant=self.tenant if tenant is None else tenant,
+            tenant=self._tenant(tenant),
             tags=dict(tags or {}),
         )
 
-    def _scope(self, trace: Trace, collection: str | None, filter: Mapping[str, Any] | None, k: int) -> Scope:
+    def _tenant(self, tenant: str | None) -> str:
+        return self.tenant if tenant is None else _checked_tenant(tenant)
+
+    def _scope(self, trace: Trace, collection: str | None, filter: FilterLike | None, k: int) -> Scope:
         return Scope(
             tenant=trace.tenant,
             collection=_checked_name(collection or self.collection, "collection"),
-            filter=filter,
+            filter=as_filter(filter),
             k=k,
         )
 
@@ -582,6 +624,10 @@ def _checked_name(name: str, what: str) -> str:
     if not name or len(name) > 200 or not name.isprintable():
         raise InvalidArgument(f"{what} {name[:40]!r} cannot be used: give 1 to 200 printable characters")
     return name
+
+
+def _checked_tenant(tenant: str) -> str:
+    return _checked_name(tenant, "tenant") if tenant else ""
 
 
 def _checked_expiry(expires_at: datetime | timedelta | None) -> datetime | None:

@@ -111,20 +111,26 @@ class Embedding:
     """``vectors``: float32, (n, dimensions), unit length; ``tokens``: billed for them.
 
     ``sentence_vectors`` is given when sentence spans were: one float32 (spans, dimensions) array a text.
+    For late interaction an embedder may give each question's ``token_vectors``, float32, (tokens, token
+    dimensions), unit length, and each document's ``token_bits``, the signs of such vectors: bit 1 for a
+    number above 0, 8 to a byte, the first one highest, token after token; b"" where they are not known.
     """
 
     vectors: NDArray[np.float32]
     tokens: int
     sentence_vectors: tuple[NDArray[np.float32], ...] = ()
+    token_vectors: tuple[NDArray[np.float32], ...] = ()
+    token_bits: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedVectors:
-    """What was once embedded of a text: ``vector`` float32, (dimensions,), unit length, and the like
-    (sentences, dimensions) for its sentences, None where the embedder gave none."""
+    """What was once embedded of a text: ``vector`` float32, (dimensions,), unit length, the like
+    (sentences, dimensions) for its sentences, None where the embedder gave none, and its ``token_bits``."""
 
     vector: NDArray[np.float32]
     sentence_vectors: NDArray[np.float32] | None = None
+    token_bits: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ class Call:
 class Ledger(Protocol):
     """Where rows are kept. ``start`` inserts; ``settle`` overwrites the row of the same call_id;
     ``record`` inserts a row that is already settled. ``finish`` notes how an ask ended; ``cost_of``
-    sums the rows of a prompt_id, USD."""
+    sums the rows of a tenant's prompt_id, USD."""
 
     def start(self, call: Call) -> None: ...
 
@@ -64,7 +64,7 @@ class Ledger(Protocol):
 
     def finish(self, answer: Answer, *, tenant: str) -> None: ...
 
-    def cost_of(self, prompt_id: str) -> Decimal: ...
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal: ...
 
 
 class MemoryLedger:
@@ -95,8 +95,9 @@ class MemoryLedger:
         with self._lock:
             self._answers[answer.prompt_id] = answer
 
-    def cost_of(self, prompt_id: str) -> Decimal:
-        return sum((call.cost for call in self.calls if call.prompt_id == prompt_id), Decimal(0))
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
+        own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
+        return sum((call.cost for call in own), Decimal(0))
 
 
 class Price(Protocol):

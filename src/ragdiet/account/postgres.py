@@ -12,6 +12,8 @@ from psycopg.types.json import Jsonb
 from ragdiet.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ragdiet.account.ledger import Call
     from ragdiet.protocols import Database
     from ragdiet.types import Answer
@@ -45,6 +47,9 @@ VALUES (%(prompt_id)s, %(tenant)s, %(outcome)s, %(confidence)s)
 ON CONFLICT (prompt_id) DO UPDATE SET
     outcome = excluded.outcome, confidence = excluded.confidence, finished_at = now()
 """
+
+# Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
+_ALL_OR_ONE = "SELECT set_config('ragdiet.tenant', %s, true) WHERE NOT ragdiet.sees_all()"
 
 # The key of a row of costs, as SQL over `call` c and `ask` a.
 _KEYS: dict[CostKey, str] = {
@@ -90,14 +95,15 @@ class PostgresLedger:
         self.record(call)
 
     def settle(self, call: Call) -> None:
-        self._write(_SETTLE, _parameters(call))
+        self._write(call.tenant, _SETTLE, _parameters(call))
 
     def record(self, call: Call) -> None:
-        self._write(_INSERT, _parameters(call))
+        self._write(call.tenant, _INSERT, _parameters(call))
 
     def finish(self, answer: Answer, *, tenant: str) -> None:
         """Note how an ask ended."""
         self._write(
+            tenant,
             _FINISH,
             {
                 "prompt_id": answer.prompt_id,
@@ -107,33 +113,40 @@ class PostgresLedger:
             },
         )
 
-    def cost_of(self, prompt_id: str) -> Decimal:
-        """The sum of a question's rows, USD."""
-        rows = self._read("SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %(id)s", {"id": prompt_id})
-        return Decimal(rows[0][0])
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
+        """The sum of the rows of a tenant's question, USD."""
+        query = "SELECT coalesce(sum(cost), 0) FROM ragdiet.call WHERE prompt_id = %s"
+        # At the writer: money is counted to the last row.
+        row = self._database.run(
+            lambda connection: connection.execute(query, (prompt_id,)).fetchone(), tenant=tenant, repeatable=True
+        )
+        assert row is not None
+        return Decimal(row[0])
 
-    def costs(self, *, by: CostKey, since: datetime | None) -> tuple[CostRow, ...]:
-        """Spend by ``by``, dearest first. A call with several tags counts under each of them."""
+    def costs(self, *, by: CostKey, since: datetime | None, tenant: str) -> tuple[CostRow, ...]:
+        """Spend by ``by``, dearest first: as the owner that of all tenants, as another role that of ``tenant``.
+
+        A call with several tags counts under each of them.
+        """
         if by not in _KEYS:
             raise InvalidArgument(f"costs cannot be grouped by {by!r}: choose one of {', '.join(_KEYS)}")
         statement = _COSTS.format(
             key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
         )
-        rows = self._read(statement, {"since": since})
+
+        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+            connection.execute(_ALL_OR_ONE, (f"t:{tenant}",))
+            return connection.execute(statement, {"since": since}).fetchall()
+
+        rows = self._database.run(read, tenant=None, repeatable=True)
         return tuple(
             CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
             for key, calls, asks, sent, got, cost in rows
         )
 
-    def _write(self, statement: str, parameters: dict[str, Any]) -> None:
+    def _write(self, tenant: str, statement: str, parameters: dict[str, Any]) -> None:
         """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated."""
-        self._database.run(lambda connection: connection.execute(statement, parameters), repeatable=True)
-
-    def _read(self, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """At the writer: money is counted to the last row."""
-        return self._database.run(
-            lambda connection: connection.execute(statement, parameters).fetchall(), repeatable=True
-        )
+        self._database.run(lambda connection: connection.execute(statement, parameters), tenant=tenant, repeatable=True)
 
 
 def _parameters(call: Call) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def specifics(question: str) -> tuple[frozenset[str], ...]:
     first), numbers, identifiers and quoted strings.
 
     >>> [sorted(named) for named in specifics("Did Ada Lovell sign max_retries in 1842?")]
-    [['ada'], ['lovel'], ['max_retri'], ['1842']]
+    [['ada'], ['lovel'], ['max', 'max_retries', 'retri'], ['1842']]
     """
     found = {match.start(): match.group() for match in _NUMBER.finditer(question)}
     shouted = question.isupper()

@@ -54,7 +54,7 @@ class CachedEmbedder:
         tokens = self._add_missing(
             hashes, found, lambda rows: self._embedder.embed([texts[row] for row in rows], kind=kind)
         )
-        return Embedding(vectors=self._stacked(hashes, found), tokens=tokens)
+        return Embedding(vectors=self._stacked(hashes, found), tokens=tokens, token_bits=_token_bits(hashes, found))
 
     def _add_missing(self, hashes: Sequence[bytes], found: _Found, embed: Callable[[list[int]], Embedding]) -> int:
         """Embed the rows whose hash is not ``found`` and add them to it; returns the tokens embedded."""
@@ -71,6 +71,7 @@ class CachedEmbedder:
                     fresh[hashes[row]] = CachedVectors(
                         vector=embedding.vectors[place],
                         sentence_vectors=embedding.sentence_vectors[place] if embedding.sentence_vectors else None,
+                        token_bits=embedding.token_bits[place] if embedding.token_bits else b"",
                     )
         except BaseException as error:
             try:
@@ -110,7 +111,12 @@ class CachedSentenceEmbedder(CachedEmbedder):
         )
         empty = np.zeros((0, self.space.dimensions), np.float32)
         parts = tuple(empty if (part := found[digest].sentence_vectors) is None else part for digest in hashes)
-        return Embedding(vectors=self._stacked(hashes, found), tokens=tokens, sentence_vectors=parts)
+        return Embedding(
+            vectors=self._stacked(hashes, found),
+            tokens=tokens,
+            sentence_vectors=parts,
+            token_bits=_token_bits(hashes, found),
+        )
 
 
 def cached_embedder(embedder: Embedder, cache: VectorCache) -> Embedder:
@@ -118,6 +124,10 @@ def cached_embedder(embedder: Embedder, cache: VectorCache) -> Embedder:
     if isinstance(embedder, SentenceEmbedder):
         return CachedSentenceEmbedder(embedder, cache)
     return CachedEmbedder(embedder, cache)
+
+
+def _token_bits(hashes: Sequence[bytes], found: _Found) -> tuple[bytes, ...]:
+    return tuple(found[digest].token_bits for digest in hashes)
 
 
 def _check_count(embedding: Embedding, expected: int) -> None:

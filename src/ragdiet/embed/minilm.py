@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,17 @@ class _Window:
     starts: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the model made of a window: the sum of its token vectors, and from span ``first`` on the sums of
+    the spans' tokens. ``tokens`` are its tokens one by one, unit vectors of a question or signs of a document."""
+
+    whole: NDArray[np.float32]
+    first: int
+    parts: NDArray[np.float32]
+    tokens: NDArray[np.float32] | NDArray[np.uint8]
+
+
 class MiniLM:
     """Embeds texts with sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0) by ONNX Runtime.
 
@@ -42,6 +53,9 @@ class MiniLM:
     the mean taken over all of them, so nothing is cut off. Windows are sorted by length and run in
     batches of at most ``batch_tokens`` word pieces, padding included, on ``threads`` threads (all cores
     unless told). Weights load at the first call; one object may be shared between threads.
+
+    The same pass gives what late interaction needs: a question's token vectors, and the signs of those of a
+    document, 48 bytes a word piece.
     """
 
     space = Space(name="minilm_384", model="local:all-MiniLM-L6-v2-int8", dimensions=_DIMENSIONS, fusion_weight=0.5)
@@ -57,8 +71,9 @@ class MiniLM:
         self._loaded: tuple[Any, Any] | None = None
 
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
-        """Vectors of ``texts``. This model reads questions and documents alike: ``kind`` changes nothing."""
-        return self._run(texts, None)
+        """Vectors of ``texts``. This model reads questions and documents alike: ``kind`` only says whether the
+        tokens come with them as vectors or as bits."""
+        return self._run(texts, None, kind)
 
     def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding:
         """Vectors of ``texts`` and, from the same pass, of each span: the mean of its tokens in context.
@@ -67,9 +82,9 @@ class MiniLM:
         """
         if len(spans) != len(texts):
             raise InvalidArgument(f"{len(texts)} texts but {len(spans)} lists of spans: give one for each text")
-        return self._run(texts, spans)
+        return self._run(texts, spans, "document")
 
-    def _run(self, texts: Sequence[str], spans: Sequence[Sequence[Span]] | None) -> Embedding:
+    def _run(self, texts: Sequence[str], spans: Sequence[Sequence[Span]] | None, kind: EmbedKind) -> Embedding:
         if isinstance(texts, str):
             raise InvalidArgument("texts is one string: give a list of texts")
         for number, text in enumerate(texts):
@@ -77,24 +92,32 @@ class MiniLM:
                 raise InvalidArgument(f"text {number} is empty and has no vector: leave it out")
         vectors = np.zeros((len(texts), _DIMENSIONS), np.float32)
         sentences = [np.zeros((len(own), _DIMENSIONS), np.float32) for own in spans or ()]
+        tokens: list[list[NDArray[Any]]] = [[] for _ in texts]
         if not texts:
             return Embedding(vectors=vectors, tokens=0)
         session, tokenizer = self._load()
         windows = list(_windows(tokenizer, texts))
         batches = list(_batches(windows, self._batch_tokens))
-        sums = partial(_sums, session, spans)
+        see = partial(_see, session, spans, _unit if kind == "query" else _signs)
         with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
-            for batch, found in zip(batches, pool.map(sums, batches), strict=True):
-                for window, (whole, first, parts) in zip(batch, found, strict=True):
-                    vectors[window.text] += whole
-                    if len(parts):
-                        sentences[window.text][first : first + len(parts)] += parts
+            for batch, found in zip(batches, pool.map(see, batches), strict=True):
+                for window, seen in zip(batch, found, strict=True):
+                    vectors[window.text] += seen.whole
+                    if len(seen.parts):
+                        sentences[window.text][seen.first : seen.first + len(seen.parts)] += seen.parts
+                    tokens[window.text].append(seen.tokens)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         for vector, own in zip(vectors, sentences, strict=False):
             own[~own.any(axis=1)] = vector
             own /= np.linalg.norm(own, axis=1, keepdims=True)
-        tokens = sum(len(window.ids) for window in windows)
-        return Embedding(vectors=vectors, tokens=tokens, sentence_vectors=tuple(sentences))
+        together = [np.concatenate(parts) for parts in tokens]
+        return Embedding(
+            vectors=vectors,
+            tokens=sum(len(window.ids) for window in windows),
+            sentence_vectors=tuple(sentences),
+            token_vectors=tuple(together) if kind == "query" else (),
+            token_bits=() if kind == "query" else tuple(bits.tobytes() for bits in together),
+        )
 
     def _load(self) -> tuple[Any, Any]:
         with self._lock:
@@ -153,10 +176,13 @@ def _batches(windows: Sequence[_Window], most_tokens: int) -> Iterator[list[_Win
         yield batch
 
 
-def _sums(
-    session: Any, spans: Sequence[Sequence[Span]] | None, batch: Sequence[_Window]
-) -> list[tuple[NDArray[np.float32], int, NDArray[np.float32]]]:
-    """For each window the sum of its token vectors, and from which span on which sums of the spans' tokens."""
+def _see(
+    session: Any,
+    spans: Sequence[Sequence[Span]] | None,
+    read: Callable[[NDArray[np.float32]], NDArray[Any]],
+    batch: Sequence[_Window],
+) -> list[_Seen]:
+    """One run of the model. ``read`` turns token vectors, (tokens, dimensions), into what is kept of them."""
     ids = np.zeros((len(batch), len(batch[-1].ids)), np.int64)
     mask = np.zeros_like(ids)
     for row, window in enumerate(batch):
@@ -169,9 +195,19 @@ def _sums(
     found = []
     for window, states in zip(batch, hidden, strict=True):
         own = spans[window.text] if spans else ()
-        first, parts = _span_sums(own, window.starts, states[1 : len(window.ids) - 1])
-        found.append((states[: len(window.ids)].sum(axis=0), first, parts))
+        inner = states[1 : len(window.ids) - 1]  # without the window's first and last special token
+        first, parts = _span_sums(own, window.starts, inner)
+        found.append(_Seen(states[: len(window.ids)].sum(axis=0), first, parts, read(inner)))
     return found
+
+
+def _unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = states / np.linalg.norm(states, axis=1, keepdims=True)
+    return unit
+
+
+def _signs(states: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.packbits(states > 0, axis=1)
 
 
 def _span_sums(

@@ -1,3 +1,4 @@
+from ragdiet.ingest.backfill import backfill_token_bits
 from ragdiet.ingest.gate import Labelled, checked_labels, retrieval_score, shortfall
 from ragdiet.ingest.ingestor import Ingestor
 from ragdiet.ingest.reembed import Reembedded, Reembedder, Verdict
@@ -12,6 +13,7 @@ __all__ = [
     "Reembedder",
     "Source",
     "Verdict",
+    "backfill_token_bits",
     "checked_labels",
     "retrieval_score",
     "shortfall",

@@ -11,6 +11,34 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class Room:
+    """What may be under way between the first stage and the last: at most ``most`` in weight, or one heavier thing.
+
+    ``enter`` waits for room; once it is closed nobody waits any more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._weight = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    def enter(self, weight: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or not self._weight or self._weight + weight <= self._most)
+            self._weight += weight
+
+    def leave(self, weight: int) -> None:
+        with self._changed:
+            self._weight -= weight
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
 class Ahead(Generic[T]):
     """Iterates over ``source`` in a thread, results of at most ``most`` in weight ahead.
 

@@ -14,8 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ragdiet.embed import cached_embedder
 from ragdiet.errors import EmptySource
-from ragdiet.ingest.ahead import Ahead
+from ragdiet.ingest.ahead import Ahead, Room
 from ragdiet.ingest.batches import Batch, read_batches
 from ragdiet.ingest.copies import Copies
 from ragdiet.ingest.plan import Plan, Planner
@@ -45,12 +46,14 @@ if TYPE_CHECKING:
 # Chunks that may wait between two stages; a batch has about 400, a document of 20 million characters 30,000.
 _PLANNED_AHEAD = 800
 _EMBEDDED_AHEAD = 4_000
+_UNDER_WAY = 8_000  # in all stages together, those in hand too
 
 
 class Ingestor:
-    """Puts documents into one database with one chunker, one embedder and one quality policy.
+    """Puts one tenant's documents into a database with one chunker, one embedder and one quality policy.
 
-    ``cache`` is None where vectors of removed chunks and of failed batches are not kept.
+    Without ``caching`` all texts are embedded, and the vectors of removed chunks are not kept. With
+    ``token_model`` chunks are stored with its token bits, for late interaction.
     """
 
     def __init__(
@@ -61,24 +64,28 @@ class Ingestor:
         words: Analyzer,
         quality: Quality,
         counter: TokenCounter,
-        cache: EmbeddingCache | None,
+        *,
+        tenant: str,
+        caching: bool,
+        token_model: Embedder | None = None,
     ) -> None:
         self._database = database
-        self._documents = DocumentStore(database, embedder.space, keep_removed=cache is not None)
+        self._tenant = tenant
+        self._token_model = token_model
+        self._documents = DocumentStore(database, embedder.space, tenant=tenant, keep_removed=caching)
         self._chunker = chunker
-        self._embedder = embedder
+        self._cache = EmbeddingCache(database, embedder.space, tenant=tenant) if caching else None
+        self._embedder = cached_embedder(embedder, self._cache) if self._cache else embedder
         self._analyzer = words
         self._quality = quality
         self._counter = counter
-        self._cache = cache
-        self._pipeline = f"{chunker.version}|{words.language}-v1|{embedder.space.name}|{quality.version}|{VERSION}"
+        self._pipeline = f"{chunker.version}|{words.version}|{embedder.space.name}|{quality.version}|{VERSION}"
 
     def ingest(
         self,
         source: Source,
         *,
         collection: str,
-        tenant: str,
         sync: bool,
         dry_run: bool,
         expires_at: datetime | None,
@@ -94,9 +101,9 @@ class Ingestor:
         tally.progress.total = expected(source)
         cost = Decimal(0)
         find = find_corpus if dry_run else ensure_corpus
-        corpus = find(self._database, tenant=tenant, collection=collection)
+        corpus = find(self._database, tenant=self._tenant, collection=collection)
         corpus_id = corpus.id if corpus else None
-        copies = Copies(FingerprintStore(self._database), self._analyzer, corpus_id, expires_at)
+        copies = Copies(FingerprintStore(self._database, tenant=self._tenant), self._analyzer, corpus_id, expires_at)
         planner = Planner(
             self._documents,
             copies,
@@ -143,15 +150,16 @@ class Ingestor:
         sync: bool,
     ) -> None:
         with Indexes(self._database, self._embedder.space) as indexes:
-            embedder = ChunkEmbedder(self._embedder)
-            writer = Writer(self._documents, indexes, embedder, planner, copies, tally, corpus_id)
-            planned = Ahead(plans, _PLANNED_AHEAD, _weight)
+            embedder = ChunkEmbedder(self._embedder, self._token_model)
+            room = Room(_UNDER_WAY)
+            writer = Writer(self._documents, indexes, embedder, planner, copies, tally, room, corpus_id)
+            planned = Ahead(_admitted(plans, room), _PLANNED_AHEAD, _weight)
             embedding = Ahead(writer.embedded(planned), _EMBEDDED_AHEAD, _weight)
-            with closing(planned), closing(embedding) as embedded:
+            with closing(planned), closing(embedding) as embedded, closing(room):
                 writer.write_all(embedded, progress)
             if sync and (missing := self._missing(corpus_id, tally)):
                 tally.deleted += self._documents.delete(corpus_id, missing)
-            refreeze_average_length(self._database, corpus_id)
+            refreeze_average_length(self._database, corpus_id, tenant=self._tenant)
             indexes.build()
         if self._cache is not None:
             self._cache.prune()
@@ -172,6 +180,15 @@ class Ingestor:
 
 def _weight(plan: Plan) -> int:
     return 1 + len(plan.new_chunks)
+
+
+def _admitted(plans: Iterator[Plan], room: Room) -> Iterator[Plan]:
+    """Each plan when there is room for it beside those that are not written yet."""
+    for plan in plans:
+        plan.weight = _weight(plan)
+        room.enter(plan.weight)
+        yield plan
+        del plan
 
 
 def _plans(planner: Planner, source: Source, tally: Tally, postponed: Postponed) -> Iterator[Plan]:

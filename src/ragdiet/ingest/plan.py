@@ -44,7 +44,8 @@ class Plan:
 
     ``removals`` are stored documents that the policy now keeps out, ``touched`` unchanged ones whose source
     hash or expiry is another now. ``postponed`` items are planned again when all of the source was seen,
-    which ``all_seen`` says of this plan. ``tokens`` were embedded for it.
+    which ``all_seen`` says of this plan. ``tokens`` were embedded for it. ``weight`` is the room it takes, in
+    chunks, as long as it is under way.
     """
 
     batch: Batch
@@ -56,6 +57,7 @@ class Plan:
     postponed: list[Item] = field(default_factory=list)
     unchanged: int = 0
     tokens: int = 0
+    weight: int = 0
 
     @property
     def new_chunks(self) -> list[NewChunk]:

@@ -8,7 +8,8 @@ ingest meanwhile is met on the next pass.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -58,9 +59,9 @@ class Reembedder:
     def __init__(self, database: Database, embedder: Embedder, *, caching: bool, corpus_id: int | None = None) -> None:
         self._database = database
         self._space = embedder.space
-        self._cache = EmbeddingCache(database, embedder.space) if caching else None
-        self._embedder = cached_embedder(embedder, self._cache) if self._cache else embedder
-        self._filler = ChunkEmbedder(self._embedder)
+        self._embedder = embedder
+        self._caching = caching
+        self._of_tenants: dict[str, ChunkEmbedder] = {}
         self._chunks = Unembedded(database, embedder.space, corpus_id)
         self._spaces = Spaces(database)
         self._failed: set[int] = set()  # chunks that were refused, or cannot be restored: not asked for twice
@@ -73,11 +74,12 @@ class Reembedder:
         chunks = self._chunks.count(is_made=is_made)
         tokens, cost = 0, Decimal(0)
         for batch in self._chunks.distinct(_BATCH, is_made=is_made):
-            known = self._cache.has([stored.hash for stored in batch]) if self._cache and is_made else set()
-            texts = [chunk.indexed_text for stored in batch if stored.hash not in known and (chunk := restored(stored))]
-            tokens += sum(counter.count_batch(texts))
-            if isinstance(self._embedder, PricedEmbedder):
-                cost += self._embedder.quote_texts(texts).expected
+            for tenant, own in _by_tenant(batch):
+                known = self._cache(tenant).has([each.hash for each in own]) if self._caching and is_made else set()
+                texts = [chunk.indexed_text for each in own if each.hash not in known and (chunk := restored(each))]
+                tokens += sum(counter.count_batch(texts))
+                if isinstance(self._embedder, PricedEmbedder):
+                    cost += self._embedder.quote_texts(texts).expected
         return ReembedReport(
             space=self._space.name,
             state="active" if state == "active" else "building",
@@ -148,24 +150,35 @@ class Reembedder:
             for batch in self._chunks.batches(_BATCH):
                 if missing := [stored for stored in batch if stored.id not in self._failed]:
                     found = True
-                    self._embed(missing, done)
+                    for tenant, chunks in _by_tenant(missing):
+                        self._embed(tenant, chunks, done)
                     if progress:
                         progress(done)
             if not found:
                 return
 
-    def _embed(self, batch: list[StoredChunk], done: Reembedded) -> None:
+    def _embed(self, tenant: str, batch: list[StoredChunk], done: Reembedded) -> None:
         pairs = []
         for stored in batch:
             if chunk := restored(stored):
                 pairs.append((stored, NewChunk(chunk=chunk, hash=stored.hash, terms=_NO_TERMS, chunk_id=stored.id)))
             else:
                 self._reject(stored, StoreError(_UNKNOWN_CONTEXT), done)
-        embedding = self._filler.fill([new for _, new in pairs])
+        embedding = self._embedder_of(tenant).fill([new for _, new in pairs])
         done.tokens += embedding.tokens
         for place, error in embedding.failed.items():
             self._reject(pairs[place][0], error, done)
         done.chunks += self._chunks.write([pair for pair in pairs if pair[1].vector is not None])
+
+    def _embedder_of(self, tenant: str) -> ChunkEmbedder:
+        """Tenants share no vectors, see `EmbeddingCache`."""
+        if tenant not in self._of_tenants:
+            cached = cached_embedder(self._embedder, self._cache(tenant)) if self._caching else self._embedder
+            self._of_tenants[tenant] = ChunkEmbedder(cached)
+        return self._of_tenants[tenant]
+
+    def _cache(self, tenant: str) -> EmbeddingCache:
+        return EmbeddingCache(self._database, self._space, tenant=tenant)
 
     def _reject(self, stored: StoredChunk, error: RagdietError, done: Reembedded) -> None:
         self._failed.add(stored.id)
@@ -177,6 +190,13 @@ class Reembedder:
                 if indexes.build():
                     return
             time.sleep(_INDEX_PAUSE)  # an ingest builds its own
+
+
+def _by_tenant(chunks: list[StoredChunk]) -> Iterable[tuple[str, list[StoredChunk]]]:
+    of_tenants: defaultdict[str, list[StoredChunk]] = defaultdict(list)
+    for stored in chunks:
+        of_tenants[stored.tenant].append(stored)
+    return of_tenants.items()
 
 
 def restored(stored: StoredChunk) -> Chunk | None:

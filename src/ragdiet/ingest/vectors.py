@@ -34,10 +34,15 @@ class ChunkEmbedder:
     Texts that come back with the wrong count, NaN or zero vectors are asked for again by halves, until
     those at fault stand alone. An embedder that fails on its first ``_ENOUGH_FAILURES`` single texts
     without one success is not asked again.
+
+    With ``token_model`` chunks get the token bits of that model: where it is the embedder too, from the pass
+    that gave their vectors, else from a pass of its own.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, token_model: Embedder | None = None) -> None:
         self._embedder = embedder
+        self._token_model = token_model
+        self._gives_bits = token_model is not None and token_model.space.model == embedder.space.model
         self._failures = 0
         self._has_succeeded = False
 
@@ -68,7 +73,18 @@ class ChunkEmbedder:
                 if embedding.sentence_vectors:
                     # As they are stored: those of a large document would fill the memory.
                     chunk.sentence_vectors = embedding.sentence_vectors[place].astype(np.float16)
+                if self._gives_bits and embedding.token_bits:
+                    chunk.token_bits = embedding.token_bits[place]
+            self._fill_bits(new[start:end])
         return done
+
+    def _fill_bits(self, embedded: Sequence[NewChunk]) -> None:
+        if self._token_model is None:
+            return
+        lacking = [chunk for chunk in embedded if not chunk.token_bits]
+        bits = token_bits(self._token_model, [chunk.chunk.indexed_text for chunk in lacking])
+        for chunk, own in zip(lacking, bits, strict=True):
+            chunk.token_bits = own
 
     def _broken(self) -> BadReply:
         return BadReply(
@@ -103,6 +119,16 @@ class ChunkEmbedder:
         for chunk, sentences in zip(new, embedding.sentence_vectors, strict=False):
             if sentences.shape != (len(chunk.chunk.sentences), space.dimensions) or not np.isfinite(sentences).all():
                 raise BadReply("the embedder returned unusable vectors for its sentences: it was not written")
+
+
+def token_bits(model: Embedder, texts: Sequence[str]) -> tuple[bytes, ...]:
+    """The token bits of each text, b"" where it has no tokens. Raises BadReply of a model that gives none."""
+    if not texts:
+        return ()
+    bits = model.embed(texts, kind="document").token_bits
+    if len(bits) != len(texts):
+        raise BadReply(f"{model.space.model} gave the token bits of {len(bits)} texts out of {len(texts)}")
+    return bits
 
 
 def indexed_spans(chunk: Chunk) -> list[Span]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ragdiet.errors import StoreError
-from ragdiet.ingest.ahead import Ahead
+from ragdiet.ingest.ahead import Ahead, Room
 from ragdiet.ingest.tally import rejection
 from ragdiet.store import StaleChange
 
@@ -33,6 +33,7 @@ class Writer:
         planner: Planner,
         copies: Copies,
         tally: Tally,
+        room: Room,
         corpus_id: int,
     ) -> None:
         self._documents = documents
@@ -41,6 +42,7 @@ class Writer:
         self._planner = planner
         self._copies = copies
         self._tally = tally
+        self._room = room
         self._corpus_id = corpus_id
 
     def embedded(self, plans: Iterable[Plan]) -> Iterator[Plan]:
@@ -59,6 +61,7 @@ class Writer:
                 together.append(another)
                 chunks += len(another.new_chunks)
             self._write(together)
+            self._room.leave(sum(each.weight for each in together))
             if progress:
                 progress(self._tally.progress)
             del plan, together

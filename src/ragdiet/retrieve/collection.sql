@@ -1,6 +1,7 @@
 -- What a search has to know of a collection before it chooses its way, and the settings of its transaction.
 --
--- One plan serves all questions, as planning takes longer than the search; it must not be a scan of a whole table.
+-- One plan serves all questions, as planning takes longer than the search, but filters are planned for their values.
+-- No plan may be a scan of a whole table.
 SELECT corpus.id,
        corpus.chunks,
        corpus.language,
@@ -8,7 +9,7 @@ SELECT corpus.id,
        fusion.dense_weight,
        coalesce(hnsw.indisvalid, false) AS has_index,
        greatest(pg_class.reltuples, corpus.chunks) AS all_vectors,
-       set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('plan_cache_mode', %(plan)s, true),
        set_config('enable_seqscan', 'off', true),
        set_config('hnsw.ef_search', %(ef_search)s, true),
        set_config('hnsw.iterative_scan', 'strict_order', true),

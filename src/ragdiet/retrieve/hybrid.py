@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,19 +10,29 @@ from pgvector import HalfVector
 
 from ragdiet.analysis import Analyzer, analyzer, corpus_terms, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
-from ragdiet.retrieve.rewrite import without_question_words
-from ragdiet.retrieve.statement import Collection, find_collection, statement
+from ragdiet.filters import as_filter
+from ragdiet.retrieve.collection import Collection, find_collection
+from ragdiet.retrieve.hybrid_statement import Fusion, hybrid_statement
+from ragdiet.retrieve.question import parse_question
+from ragdiet.retrieve.refine import REFINED, refined
+from ragdiet.retrieve.restriction import restriction
 from ragdiet.types import Hit, Hits
 
 if TYPE_CHECKING:
     import psycopg
     from numpy.typing import NDArray
 
-    from ragdiet.protocols import Database
+    from ragdiet.filters import FilterLike
+    from ragdiet.protocols import Database, Embedder
     from ragdiet.types import Space
 
 _FIRST_PASS = 5_000
 """Chunks of the rarest terms that are scored before the rest is bounded: of 300 to 5,000 the fastest at 200,000."""
+
+_EF_SEARCH = 2
+"""hnsw.ef_search for each candidate of the dense leg; its most is 1,000."""
+
+_MOST_EF_SEARCH = 1_000
 
 
 class HybridRetriever:
@@ -31,8 +41,11 @@ class HybridRetriever:
     Each leg's scores are standardised by the mean and deviation of its best ``depth`` hits; every
     candidate of either leg is scored in both. ``dense_weight`` in [0, 1] is the share of the dense leg,
     by default the one learnt for the collection, or else the one measured for the space's model.
-    ``keyword=False`` or ``dense=False`` switch a leg off. Words such as "which" and "does" are no terms
-    of the keyword leg unless ``question_words=True``.
+    ``fusion="ranks"`` fuses by reciprocal rank instead. ``keyword=False`` or ``dense=False`` switch a leg off.
+    ``refine``: the first hits are put in order anew (see ``ragdiet.retrieve.refine``), with ``token_model``,
+    which gives token vectors, by late interaction too where an ingest stored token bits. Words such as
+    "which" and "does" are no terms of the keyword leg unless ``question_words=True``. ``words`` is the
+    analyzer, by default that of the collection's language.
     """
 
     def __init__(
@@ -42,6 +55,9 @@ class HybridRetriever:
         *,
         dense_weight: float | None = None,
         depth: int = 100,
+        fusion: Fusion = "scores",
+        refine: bool = True,
+        token_model: Embedder | None = None,
         keyword: bool = True,
         dense: bool = True,
         question_words: bool = False,
@@ -49,18 +65,23 @@ class HybridRetriever:
     ) -> None:
         if not (keyword or dense):
             raise InvalidArgument("a retriever needs a leg: set keyword=True or dense=True")
-        if dense_weight is not None and not 0 <= dense_weight <= 1:
-            raise InvalidArgument(f"dense_weight is {dense_weight}: give a share between 0 and 1")
+        if fusion not in ("scores", "ranks"):
+            raise InvalidArgument(f"fusion is {fusion!r}: give 'scores' or 'ranks'")
+        if dense_weight is not None:
+            check_weight(dense_weight)
         if depth < 1:
             raise InvalidArgument(f"depth is {depth}: give at least 1")
         self._database = database
         self._space = space
         self._depth = depth
+        self._fusion: Fusion = fusion
+        self._refine = refine and keyword and dense and fusion == "scores"
+        self._token_model = token_model
         self._keyword = keyword
         self._dense = dense
         self._question_words = question_words
         self._dense_weight = dense_weight
-        self._analyzer = words or analyzer()
+        self._words = words
 
     @property
     def needs_vector(self) -> bool:
@@ -75,45 +96,88 @@ class HybridRetriever:
         k: int,
         tenant: str = "",
         collection: str = "default",
-        filter: Mapping[str, Any] | None = None,
+        filter: FilterLike | None = None,
+        dense_weight: float | None = None,
     ) -> Hits:
         """The ``k`` best chunks. ``vector``: the question's, float32, (dimensions,), unit length; without
         one the keyword leg answers alone.
 
-        ``filter`` keeps chunks whose metadata, or whose document's, has each of these values.
-        A collection that was never filled gives no hits.
+        ``filter`` is an expression of ``F`` or a mapping of metadata that a chunk, or its document, must have.
+        The question may hold "exact phrases" and -exclusions (see ``parse_question``). ``dense_weight`` is for
+        this search alone. A collection that was never filled gives no hits. Raises InvalidArgument,
+        UnknownFilterKey, FilterTypeMismatch, DimensionMismatch.
         """
+        if dense_weight is not None:
+            check_weight(dense_weight)
+        wanted = as_filter(filter)
         depth = max(self._depth, k)
-        words = question if self._question_words else without_question_words(question)
-        occurrences = term_numbers(self._analyzer.terms(words)) if self._keyword else {}
+        checked = self._checked(vector)
         use_dense = self._dense and vector is not None
-        parameters: dict[str, Any] = {
-            "occurrences": list(occurrences.values()),
-            "vector": self._checked(vector),
-            "first_pass": _FIRST_PASS,
-            "use_dense": use_dense,
-            "k": k,
-        }
+        refines = self._refine and use_dense
+        tokens = _token_vectors(self._token_model, question) if self._token_model and refines else None
+        weight = 0.0
 
         def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
+            nonlocal weight
             found = find_collection(
-                connection, self._space, tenant=tenant, collection=collection, ef_search=min(1000, 2 * depth)
+                connection,
+                self._space,
+                tenant=tenant,
+                collection=collection,
+                ef_search=min(_MOST_EF_SEARCH, _EF_SEARCH * depth),
+                filtered=wanted is not None,
             )
             if found is None or not found.chunks:
                 return ()
-            parameters["corpus"] = found.id
-            parameters["terms"] = corpus_terms(np.array([*occurrences], np.int32), found.id).tolist()
-            parameters["dense_weight"] = self._weight(found) if use_dense else 0.0
-            query = statement(self._space, found.way, depth=depth, dense=use_dense)
-            return connection.cursor(binary=True).execute(query, parameters, prepare=True).fetchall()
+            words = self._words or analyzer(found.language)
+            asked = parse_question(question, words, question_words=self._question_words)
+            limits = restriction(connection, found, asked, wanted, words)
+            occurrences = term_numbers(asked.terms.elements()) if self._keyword else {}
+            weight = self._weight(found, dense_weight) if use_dense else 0.0
+            parameters: dict[str, Any] = {
+                **limits.parameters,
+                "corpus": found.id,
+                "terms": corpus_terms(np.array([*occurrences], np.int32), found.id).tolist(),
+                "occurrences": list(occurrences.values()),
+                "first_pass": _FIRST_PASS,
+                "vector": checked,
+                "use_dense": use_dense,
+                "dense_weight": weight,
+                "chosen": limits.chosen,
+                "k": max(k, REFINED) if refines else k,
+            }
+            query = hybrid_statement(
+                self._space,
+                found.way if limits.chosen is None else "chosen",
+                depth=depth,
+                restriction=limits,
+                dense=use_dense,
+                fusion=self._fusion,
+                tokens=tokens is not None,
+            )
+            cursor = connection.cursor(binary=True)
+            return cursor.execute(query, parameters, prepare=None if wanted is not None else True).fetchall()
 
-        return _hits(self._database.run(search, read_only=True))
+        rows = self._database.run(search, tenant=tenant, read_only=True)
+        if not rows:
+            return Hits()
+        hits = [_hit(row) for row in rows]
+        if refines and vector is not None:
+            hits = refined(
+                hits,
+                vector,
+                dense_weight=weight,
+                dense_deviation=rows[0][18],
+                question_tokens=tokens,
+                token_bits=() if tokens is None else [row[19] or b"" for row in rows],
+            )
+        return Hits(hits[:k], found={"keyword": rows[0][16], "dense": rows[0][17]})
 
-    def _weight(self, collection: Collection) -> float:
+    def _weight(self, collection: Collection, given: float | None) -> float:
         """The given weight, or else the one that was learnt for the collection, or else the model's."""
         if not self._keyword:
             return 1.0
-        for weight in (self._dense_weight, collection.dense_weight):
+        for weight in (given, self._dense_weight, collection.dense_weight):
             if weight is not None:
                 return weight
         return self._space.fusion_weight
@@ -133,9 +197,14 @@ class HybridRetriever:
         return HalfVector(vector)
 
 
-def _hits(rows: Sequence[Sequence[Any]]) -> Hits:
-    found = {"keyword": rows[0][16], "dense": rows[0][17]} if rows else {}
-    return Hits(map(_hit, rows), found=found)
+def check_weight(weight: float) -> None:
+    if not 0 <= weight <= 1:
+        raise InvalidArgument(f"dense_weight is {weight}: give a share between 0 and 1")
+
+
+def _token_vectors(model: Embedder, question: str) -> NDArray[np.float32] | None:
+    vectors = model.embed([question], kind="query").token_vectors
+    return vectors[0] if vectors else None
 
 
 def _hit(row: Sequence[Any]) -> Hit:

@@ -3,7 +3,7 @@
 -- 1. keyword: the best chunks by BM25 (see the files keyword*.sql).
 -- 2. dense: the best chunks by cosine (see the files dense_*.sql).
 -- 3. scored: every candidate of either leg, scored in both.
--- 4. fused: each leg's scores standardised by the mean and deviation of its best hits, then summed by weight.
+-- 4. fused: the best by both (see fusion_scores.sql and fusion_ranks.sql).
 WITH corpus AS MATERIALIZED (
     SELECT id, chunks FROM ragdiet.corpus WHERE id = %(corpus)s
 ),
@@ -37,9 +37,7 @@ spread AS (
            (SELECT nullif(stddev_pop(score), 0) FROM dense) AS dense_deviation
 ),
 fused AS (
-    SELECT scored.*,
-           (1 - %(dense_weight)s) * coalesce((keyword_score - keyword_mean) / keyword_deviation, 0)
-           + %(dense_weight)s * coalesce((dense_score - dense_mean) / dense_deviation, 0) AS score
+    SELECT scored.*, {fusion} AS score, dense_deviation
     FROM scored, spread
     ORDER BY score DESC, chunk_id
     LIMIT %(k)s
@@ -61,7 +59,9 @@ SELECT fused.chunk_id,
        chunk.sentences,
        sentence.embeddings,
        (SELECT count(*) FROM keyword) AS keyword_hits,
-       (SELECT count(*) FROM dense) AS dense_hits
+       (SELECT count(*) FROM dense) AS dense_hits,
+       fused.dense_deviation,
+       {token_bits} AS token_bits
 FROM fused
 JOIN ragdiet.chunk ON chunk.id = fused.chunk_id
 JOIN ragdiet.document ON document.id = chunk.document_id

@@ -7,7 +7,14 @@ from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
 from ragdiet.store.spaces import Spaces, check_searchable
-from ragdiet.store.statistics import Corpus, ensure_corpus, find_corpus, refreeze_average_length
+from ragdiet.store.statistics import (
+    Corpus,
+    ensure_corpus,
+    find_corpus,
+    rebuild_statistics,
+    refreeze_average_length,
+)
+from ragdiet.store.token_bits import TokenBits
 from ragdiet.store.unembedded import StoredChunk, Unembedded
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
@@ -29,11 +36,13 @@ __all__ = [
     "StaleChange",
     "StoredChunk",
     "StoredFingerprint",
+    "TokenBits",
     "Unembedded",
     "check_schema",
     "check_searchable",
     "ensure_corpus",
     "find_corpus",
     "migrate",
+    "rebuild_statistics",
     "refreeze_average_length",
 ]

@@ -52,6 +52,7 @@ class NewChunk:
     chunk_id: int | None = None
     vector: NDArray[np.float32] | None = None
     sentence_vectors: NDArray[np.float16] | None = None
+    token_bits: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.store.documents import DocumentStore
+from ragdiet.store.tenancy import act_for
 
 if TYPE_CHECKING:
     import psycopg
@@ -19,7 +20,7 @@ class Collections:
 
     def __init__(self, database: Database, space: Space) -> None:
         self._database = database
-        self._documents = DocumentStore(database, space)
+        self._space = space
 
     def swap(self, one: str, other: str, *, tenant: str) -> None:
         """Exchange the names of two collections of a tenant. Raises InvalidArgument where one is missing."""
@@ -40,7 +41,7 @@ class Collections:
                     "UPDATE ragdiet.corpus SET collection = %s, version = version + 1 WHERE id = %s", (name, corpus_id)
                 )
 
-        self._database.run(swap)
+        self._database.run(swap, tenant=tenant)
 
     def drop(self, collection: str, *, tenant: str) -> int:
         """Delete a collection; returns how many documents it had, 0 where there is none of that name."""
@@ -56,14 +57,19 @@ class Collections:
             assert counted is not None
             return int(counted[0])
 
-        return self._database.run(drop)
+        return self._database.run(drop, tenant=tenant)
 
-    def sweep(self) -> int:
-        """Delete what has expired in any collection; returns how many documents that were."""
-        rows = self._database.run(
-            lambda connection: connection.execute(
-                "SELECT id FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id"
-            ).fetchall(),
-            repeatable=True,
+    def sweep(self, *, tenant: str) -> int:
+        """Delete what has expired in any collection that this role sees: as the owner of all tenants, else of
+        ``tenant``. Returns how many documents that were."""
+
+        def expired(connection: psycopg.Connection) -> list[tuple[int, str]]:
+            act_for(connection, tenant)
+            return connection.execute(
+                "SELECT id, tenant FROM ragdiet.corpus WHERE next_expiry <= now() ORDER BY id"
+            ).fetchall()
+
+        return sum(
+            DocumentStore(self._database, self._space, tenant=owner).delete_expired(corpus_id)
+            for corpus_id, owner in self._database.run(expired, tenant=None, repeatable=True)
         )
-        return sum(self._documents.delete_expired(corpus_id) for (corpus_id,) in rows)

@@ -26,6 +26,7 @@ from ragdiet.store.connection import (
     retried,
     writer_parameters,
 )
+from ragdiet.store.tenancy import become, transaction_for
 
 T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class Database:
         if max_size < 1 or timeout <= 0 or idle <= 0:
             raise InvalidArgument("max_size must be at least 1, timeout and idle above 0 s")
         self.dsn = dsn
+        self.max_size = max_size
         self._timeout = timeout
         self._reader_from = 0.0
         credentials = _credentials(auth, secret, region)
@@ -98,16 +100,24 @@ class Database:
             self.close()
             raise
 
-    def run(self, work: Callable[[psycopg.Connection], T], *, read_only: bool = False, repeatable: bool = False) -> T:
+    def run(
+        self,
+        work: Callable[[psycopg.Connection], T],
+        *,
+        tenant: str | None,
+        read_only: bool = False,
+        repeatable: bool = False,
+    ) -> T:
         """What ``work`` returns, having done all its statements in one transaction on the connection it is given.
 
         ``work`` is called again, on another connection, when its transaction ended without effect: lost with
         its server, a deadlock, a serialization failure, a writer that became a reader. So it must not act on
-        anything but the database. A connection lost in the very commit raises CommitUnknown, unless doing
-        ``work`` a second time is the same as doing it once: then say ``repeatable=True``, and it is repeated.
+        anything but the database. It sees the rows of ``tenant``, as in ``transaction``. A connection lost in
+        the very commit raises CommitUnknown, unless doing ``work`` a second time is the same as doing it once:
+        then say ``repeatable=True``, and it is repeated.
         """
         if self in _lent.get():
-            with self.transaction() as connection:
+            with self.transaction(tenant=tenant) as connection:
                 return work(connection)
         deadline = time.monotonic() + self._timeout
 
@@ -116,7 +126,7 @@ class Database:
             try:
                 with (
                     self._borrowed(deadline, read_only=read_only, at_reader=number == 0) as connection,
-                    connection.transaction(),
+                    transaction_for(connection, tenant),
                 ):
                     result = work(connection)
                     commits = True
@@ -133,16 +143,21 @@ class Database:
             return retried(attempt, deadline)
 
     @contextmanager
-    def transaction(self, *, read_only: bool = False) -> Iterator[psycopg.Connection]:
-        """One transaction: committed at the end of the block, rolled back by an exception, never repeated."""
+    def transaction(self, *, tenant: str | None, read_only: bool = False) -> Iterator[psycopg.Connection]:
+        """One transaction: committed at the end of the block, rolled back by an exception, never repeated.
+
+        It sees the rows of ``tenant`` alone. With None it sees all as the owner, none as the runtime role.
+        """
         with mapped_errors():
             if lent := _lent.get().get(self):
                 with lent.block() as connection:
+                    if tenant is not None:
+                        become(connection, tenant)
                     yield connection
             else:
                 with (
                     self._borrowed(time.monotonic() + self._timeout, read_only=read_only) as connection,
-                    connection.transaction(),
+                    transaction_for(connection, tenant),
                 ):
                     yield connection
 

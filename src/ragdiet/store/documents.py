@@ -14,7 +14,16 @@ from psycopg.types.json import Jsonb
 from ragdiet.analysis import corpus_terms
 from ragdiet.store.cache import keep_vectors
 from ragdiet.store.changes import DocumentChange, KnownChunk, KnownDocument, StaleChange
-from ragdiet.store.copy import copy_chunks, copy_documents, copy_fingerprints, copy_terms, copy_vectors, reserve_ids
+from ragdiet.store.copy import (
+    copy_chunks,
+    copy_documents,
+    copy_fingerprints,
+    copy_terms,
+    copy_token_bits,
+    copy_vectors,
+    reserve_ids,
+)
+from ragdiet.store.metadata_keys import note_keys
 from ragdiet.store.postings import postings
 from ragdiet.store.statistics import Corpus, lock_corpus, measured, update_statistics
 
@@ -24,20 +33,23 @@ if TYPE_CHECKING:
 
 
 class DocumentStore:
-    """Reads and replaces documents of one embedding space.
+    """Reads and replaces documents of one tenant, in one embedding space.
 
     ``keep_removed``: the vectors of chunks that go stay in the embedding cache.
     """
 
-    def __init__(self, database: Database, space: Space, *, keep_removed: bool = True) -> None:
+    def __init__(self, database: Database, space: Space, *, tenant: str, keep_removed: bool = True) -> None:
         self._database = database
+        self._tenant = tenant
         self._space = space
         self._keep_removed = keep_removed
         self._vectors = Identifier("ragdiet", f"vector_{space.name}")
 
     def known(self, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:
         """What the store holds of these documents, by external id, without their chunks."""
-        return self._database.run(lambda connection: _known(connection, corpus_id, external_ids), repeatable=True)
+        return self._database.run(
+            lambda connection: _known(connection, corpus_id, external_ids), tenant=self._tenant, repeatable=True
+        )
 
     def known_chunks(self, document_ids: Sequence[int], *, texts: bool = False) -> dict[int, tuple[KnownChunk, ...]]:
         """The chunks of each document in order, with their ``texts`` or without."""
@@ -57,7 +69,7 @@ class DocumentStore:
                 found[document_id].append(KnownChunk(id=chunk_id, hash=digest, embedded=embedded, text=text))
             return {document_id: tuple(chunks) for document_id, chunks in found.items()}
 
-        return self._database.run(read, repeatable=True)
+        return self._database.run(read, tenant=self._tenant, repeatable=True)
 
     def external_ids(self, corpus_id: int) -> dict[str, str | None]:
         """Every document of the corpus: its external id and uri."""
@@ -66,6 +78,7 @@ class DocumentStore:
                 lambda connection: connection.execute(
                     "SELECT external_id, uri FROM ragdiet.document WHERE corpus_id = %s", (corpus_id,)
                 ).fetchall(),
+                tenant=self._tenant,
                 repeatable=True,
             )
         )
@@ -82,10 +95,11 @@ class DocumentStore:
             _check_unchanged(connection, corpus_id, changes)
             ids = _write_documents(connection, corpus_id, changes)
             _update_kept(connection, changes)
+            note_keys(connection, corpus_id, changes)
             self._replace_chunks(connection, corpus, [_removed(change) for change in changes], ids, changes)
             _note_expiry(connection, corpus_id, [change.expires_at for change in changes if change.expires_at])
 
-        self._database.run(write, repeatable=True)
+        self._database.run(write, tenant=self._tenant, repeatable=True)
 
     def touch(self, corpus_id: int, documents: Sequence[tuple[int, bytes | None, datetime | None]]) -> None:
         """Give documents, unchanged else, another source hash and time to expire."""
@@ -98,7 +112,7 @@ class DocumentStore:
                 )
             _note_expiry(connection, corpus_id, [expires_at for _, _, expires_at in documents if expires_at])
 
-        self._database.run(write, repeatable=True)
+        self._database.run(write, tenant=self._tenant, repeatable=True)
 
     def delete(self, corpus_id: int, external_ids: Sequence[str]) -> int:
         """Delete these documents with all that belongs to them; returns how many there were."""
@@ -112,7 +126,7 @@ class DocumentStore:
                 (corpus_id, list(external_ids)),
             )
 
-        return self._database.run(write, repeatable=True)
+        return self._database.run(write, tenant=self._tenant, repeatable=True)
 
     def delete_expired(self, corpus_id: int) -> int:
         """Delete the documents of the corpus whose time has come; returns how many there were."""
@@ -132,7 +146,7 @@ class DocumentStore:
             )
             return deleted
 
-        return self._database.run(write, repeatable=True)
+        return self._database.run(write, tenant=self._tenant, repeatable=True)
 
     def _delete(
         self, connection: psycopg.Connection, corpus: Corpus, query: str, parameters: tuple[object, ...]
@@ -160,7 +174,7 @@ class DocumentStore:
         lost = measured(connection, gone + reindexed)
         if gone:
             if self._keep_removed:
-                keep_vectors(connection, self._space, gone)
+                keep_vectors(connection, self._space, self._tenant, gone)
             connection.execute("DELETE FROM ragdiet.chunk WHERE id = ANY(%s)", (gone,))
         if reindexed:
             connection.execute("DELETE FROM ragdiet.lexical WHERE chunk_id = ANY(%s)", (reindexed,))
@@ -179,8 +193,14 @@ class DocumentStore:
         if indexed:
             copy_terms(connection, corpus.id, average, indexed, terms)
         embedded = list(zip(chunk_ids, (new for _, new in added), strict=True))
-        embedded += [(new.chunk_id, new) for change in changes for new in change.new if new.chunk_id is not None]
+        stored = [(new.chunk_id, new) for change in changes for new in change.new if new.chunk_id is not None]
+        if stored:  # such a chunk may have token bits from the time of another embedder
+            connection.execute(
+                "DELETE FROM ragdiet.token_bits WHERE chunk_id = ANY(%s)", ([chunk_id for chunk_id, _ in stored],)
+            )
+        embedded += stored
         copy_vectors(connection, self._space, corpus.id, embedded)
+        copy_token_bits(connection, corpus.id, embedded)
 
 
 def _known(connection: psycopg.Connection, corpus_id: int, external_ids: Sequence[str]) -> dict[str, KnownDocument]:

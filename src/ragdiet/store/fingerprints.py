@@ -26,10 +26,11 @@ class StoredFingerprint:
 
 
 class FingerprintStore:
-    """Looks documents up by what they say."""
+    """Looks documents of one tenant up by what they say."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, tenant: str) -> None:
         self._database = database
+        self._tenant = tenant
 
     def alike(self, corpus_id: int, text_hashes: Sequence[bytes], bands: Sequence[int]) -> list[StoredFingerprint]:
         """Documents that have one of these texts, or share one of these bands; in the order of their numbers."""
@@ -42,7 +43,7 @@ class FingerprintStore:
                 "WHERE f.document_id IN (SELECT document_id FROM ragdiet.fingerprint "
                 "WHERE corpus_id = %(corpus)s AND text_hash = ANY(%(texts)s) "
                 "UNION SELECT found.document_id FROM unnest(%(bands)s::bigint[]) AS band, "
-                "LATERAL (SELECT document_id FROM ragdiet.fingerprint WHERE bands @> ARRAY[band]) AS found) "
+                "LATERAL (SELECT document_id FROM ragdiet.searchable_fingerprint WHERE bands @> ARRAY[band]) AS found) "
                 "ORDER BY d.id",
                 {"corpus": corpus_id, "texts": list(text_hashes), "bands": in_corpus(corpus_id, bands)},
             ).fetchall()
@@ -61,7 +62,7 @@ class FingerprintStore:
                     edges=(),
                 ),
             )
-            for row in self._database.run(read, repeatable=True)
+            for row in self._database.run(read, tenant=self._tenant, repeatable=True)
         ]
 
     def terms(self, document_id: int) -> set[int]:
@@ -72,6 +73,7 @@ class FingerprintStore:
                 "WHERE c.document_id = %s",
                 (document_id,),
             ).fetchall(),
+            tenant=self._tenant,
             repeatable=True,
         )
         return {row[0] for row in rows}
@@ -84,12 +86,12 @@ class FingerprintStore:
         def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
             _use_indexes(connection)
             return connection.execute(
-                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.fingerprint WHERE edges @> ARRAY[edge] LIMIT %s) "
-                "AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
+                "SELECT (SELECT count(*) FROM (SELECT FROM ragdiet.searchable_fingerprint WHERE edges @> ARRAY[edge] "
+                "LIMIT %s) AS found) FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (edge, place) ORDER BY place",
                 (most, in_corpus(corpus_id, edges)),
             ).fetchall()
 
-        counts = self._database.run(read, repeatable=True)
+        counts = self._database.run(read, tenant=self._tenant, repeatable=True)
         return {edge: count for edge, (count,) in zip(edges, counts, strict=True)}
 
 

@@ -30,6 +30,11 @@ _GRAPH_BYTES = 768
 """What pgvector's HNSW takes a row in memory beside the vector, at m = 16: 32 neighbours of 16 bytes and itself."""
 
 
+def graph_bytes(chunks: int, dimensions: int) -> int:
+    """The memory that building HNSW over so many vectors takes."""
+    return chunks * (2 * dimensions + _GRAPH_BYTES)
+
+
 class Indexes:
     """The dear indexes of one embedding space during one load: HNSW, and GIN unless ``keyword`` is false. A context
     manager: it may hold a connection."""
@@ -78,6 +83,7 @@ class Indexes:
     def _all_chunks(self) -> int:
         row = self._database.run(
             lambda connection: connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone(),
+            tenant=None,
             repeatable=True,
         )
         assert row is not None
@@ -130,6 +136,7 @@ class Indexes:
                 "WHERE c.relnamespace = 'ragdiet'::regnamespace AND i.indisvalid AND c.relname = ANY(%s)",
                 (list(self._tables),),
             ).fetchall(),
+            tenant=None,
             repeatable=True,
         )
         valid = {row[0] for row in rows}
@@ -157,4 +164,4 @@ class Indexes:
         ).fetchone()
         assert row is not None
         chunks, own, cache = map(int, row)
-        return max(own, min(chunks * (2 * self._space.dimensions + _GRAPH_BYTES) // 1024, cache // 4))
+        return max(own, min(graph_bytes(chunks, self._space.dimensions) // 1024, cache // 4))

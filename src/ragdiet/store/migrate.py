@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,9 @@ import psycopg
 
 from ragdiet.errors import SchemaTooNew, StoreError
 from ragdiet.store.connection import mapped_errors
+from ragdiet.store.filter_indexes import checked_keys, index_keys
+from ragdiet.store.grants import grant_runtime
+from ragdiet.store.policies import create_space_policies
 from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY, check_known, check_space
 
 if TYPE_CHECKING:
@@ -23,15 +26,23 @@ if TYPE_CHECKING:
 _LOCK = 0x7261676469657431
 
 
-def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shadow: bool = False) -> str:
-    """Bring the database to this ragdiet's schema, with tables for each of ``spaces``.
+def migrate(
+    target: str | Callable[[], psycopg.Connection],
+    *spaces: Space,
+    filter_keys: Iterable[str] = (),
+    runtime_role: str | None = None,
+    shadow: bool = False,
+) -> str:
+    """Bring the database to this ragdiet's schema, with tables for each of ``spaces`` and an index for each of
+    ``filter_keys`` beside those it has.
 
     With ``shadow`` they are to be built beside those in use: ones that are new or hold no vector are not searched until
     they are switched to. Raises InvalidArgument for a space that PostgreSQL cannot hold, SpaceMismatch, SpaceRetired.
 
     ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
     processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
-    and tables and, where pgvector is not there yet, extensions. Returns the schema's version.
+    and tables and, where pgvector is not there yet, extensions. ``runtime_role`` gets the rights that everything
+    else needs, and no more; roles that were given before keep theirs. Returns the schema's version.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
@@ -39,6 +50,7 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shad
 
     for space in spaces:
         check_space(space)
+    keys = checked_keys(filter_keys)
     connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
     with mapped_errors():
@@ -47,6 +59,8 @@ def migrate(target: str | Callable[[], psycopg.Connection], *spaces: Space, shad
                 _upgrade(connection)
                 for space in spaces:
                     _create_space(connection, space, shadow=shadow)
+                index_keys(_driver(connection), keys)
+                grant_runtime(_driver(connection), runtime_role)
         except DBAPIError as error:
             raise (error.orig or error) from error
     return SCHEMA_VERSION
@@ -79,6 +93,12 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
 def _create_extension(connection: Connection) -> None:
     available = connection.exec_driver_sql(
         "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
@@ -102,6 +122,8 @@ def _create_space(connection: Connection, space: Space, *, shadow: bool) -> None
     if known is None or known.state == "retired":
         for table in made:
             table.create(connection)
+        for statement in create_space_policies(space.name):
+            connection.exec_driver_sql(statement)
         connection.execute(tables.space.delete().where(own))
         connection.execute(
             tables.space.insert().values(

@@ -21,6 +21,8 @@ from ragdiet.errors import (
     StoreNotReady,
 )
 from ragdiet.store.connection import mapped_errors
+from ragdiet.store.policies import drop_space_policies
+from ragdiet.store.tenancy import act_for
 from ragdiet.store.version import check_known, check_space
 from ragdiet.types import SpaceStatus
 
@@ -44,10 +46,11 @@ class Spaces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self) -> tuple[SpaceStatus, ...]:
-        """Every space there is or was, oldest first."""
+    def all(self, *, tenant: str) -> tuple[SpaceStatus, ...]:
+        """Every space there is or was, oldest first; as the runtime role, with what ``tenant`` has in it."""
 
         def read(connection: psycopg.Connection) -> tuple[SpaceStatus, ...]:
+            act_for(connection, tenant)
             rows = connection.execute(
                 "SELECT name, model, dimensions, state, coalesce(indisvalid, false) FROM ragdiet.space "
                 "LEFT JOIN pg_index ON indexrelid = to_regclass('ragdiet.vector_' || name || '_hnsw') "
@@ -69,11 +72,11 @@ class Spaces:
                 )
             return tuple(statuses)
 
-        return self._database.run(read, read_only=True)
+        return self._database.run(read, tenant=None, read_only=True)
 
     def progress(self, space: Space) -> tuple[int, int]:
         """How many chunks have a vector in the space, of how many."""
-        return self._database.run(lambda connection: _progress(connection, space.name), repeatable=True)
+        return self._database.run(lambda connection: _progress(connection, space.name), tenant=None, repeatable=True)
 
     def state(self, space: Space) -> SpaceState | None:
         """building, active or retired; None where the space was never made. Raises InvalidArgument for one that cannot
@@ -83,6 +86,7 @@ class Spaces:
             lambda connection: connection.execute(
                 "SELECT model, dimensions, state FROM ragdiet.space WHERE name = %s", (space.name,)
             ).fetchone(),
+            tenant=None,
             repeatable=True,
         )
         check_known(space, known, may_be_retired=True)
@@ -119,10 +123,12 @@ class Spaces:
             lambda connection: connection.execute(
                 "UPDATE ragdiet.space SET state = 'active' WHERE name = %s AND state = 'building'", (space.name,)
             ),
+            tenant=None,
             repeatable=True,
         )
         rows = self._database.run(
             lambda connection: connection.execute("SELECT id FROM ragdiet.corpus ORDER BY id").fetchall(),
+            tenant=None,
             repeatable=True,
         )
         for (corpus_id,) in rows:
@@ -142,7 +148,7 @@ class Spaces:
                 {"corpus": corpus_id, "old": f"|{old.name}|", "new": f"|{space.name}|"},
             )
 
-        self._database.run(write, repeatable=True)
+        self._database.run(write, tenant=None, repeatable=True)
 
     def retire(self, name: str, *, in_use: str) -> None:
         """Drop the tables of a space, with all else that is kept of it; ``in_use`` is the caller's own.
@@ -219,6 +225,8 @@ def _retire(owner: psycopg.Connection, name: str) -> None:
     others = sorted(other for other, state in states.items() if state == "active" and other != name)
     if states[name] == "active":
         _check_spare(owner, name, others)
+    for statement in drop_space_policies(name):
+        owner.execute(statement)
     owner.execute(SQL("DROP TABLE {}, {}").format(_vectors(name), Identifier("ragdiet", f"sentence_{name}")))
     owner.execute("DELETE FROM ragdiet.embedding_cache WHERE space = %s", (name,))
     owner.execute("DELETE FROM ragdiet.fusion WHERE space = %s", (name,))

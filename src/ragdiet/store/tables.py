@@ -167,6 +167,7 @@ space = Table(
 embedding_cache = Table(
     "embedding_cache",
     metadata,
+    Column("tenant", Text, primary_key=True),
     Column("space", Text, primary_key=True),
     Column("hash", LargeBinary, primary_key=True, comment="as chunk.hash"),
     Column("embedding", HALFVEC(), nullable=False),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ragdiet.store.database import Database
     from ragdiet.types import Space, Span
 
-_FIRST = -1
-
 # A batch is read along the index it is ordered by, and its vectors looked for one by one: the planner, which knows
 # nothing yet of a table that is being filled, would join and sort all there is for each batch.
 _IN_ORDER = (
@@ -34,6 +32,7 @@ class StoredChunk:
 
     id: int
     corpus_id: int
+    tenant: str
     uri: str
     text: str
     hash: bytes
@@ -55,18 +54,18 @@ class Unembedded:
 
     def batches(self, size: int) -> Iterator[list[StoredChunk]]:
         """All of them in the order of their numbers, at most ``size`` at a time, each once."""
-        after = _FIRST
-        while batch := self._read(self._batch(), after, size):
+        after = -1
+        while batch := self._read(self._batch(), {"after": after, "size": size}):
             yield batch
             after = batch[-1].id
 
     def distinct(self, size: int, *, is_made: bool) -> Iterator[list[StoredChunk]]:
-        """One chunk for each text, in the order of their hashes. Without ``is_made`` the space has no tables yet, and
-        lacks every chunk."""
-        after = b""
-        while batch := self._read(self._distinct(is_made=is_made), after, size):
+        """One chunk for each text of a tenant, in the order of their hashes. Without ``is_made`` the space has no
+        tables yet, and lacks every chunk."""
+        after, tenant = b"", ""
+        while batch := self._read(self._distinct(is_made=is_made), {"after": after, "tenant": tenant, "size": size}):
             yield batch
-            after = batch[-1].hash
+            after, tenant = batch[-1].hash, batch[-1].tenant
 
     def count(self, *, is_made: bool) -> int:
         """How many there are."""
@@ -75,6 +74,7 @@ class Unembedded:
                 SQL("SELECT count(*) FROM ragdiet.chunk c WHERE {}").format(self._condition(is_made=is_made)),
                 {"corpus": self._corpus_id},
             ).fetchone(),
+            tenant=None,
             repeatable=True,
         )
         assert row is not None
@@ -104,27 +104,28 @@ class Unembedded:
                 written += len(wanted)
             return written
 
-        return self._database.run(write, repeatable=True)
+        return self._database.run(write, tenant=None, repeatable=True)
 
-    def _read(self, query: Composed, after: object, size: int) -> list[StoredChunk]:
+    def _read(self, query: Composed, parameters: dict[str, object]) -> list[StoredChunk]:
         def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
             connection.execute(_IN_ORDER)
-            return connection.execute(query, {"after": after, "size": size, "corpus": self._corpus_id}).fetchall()
+            return connection.execute(query, {**parameters, "corpus": self._corpus_id}).fetchall()
 
         return [
             StoredChunk(
                 id=row[0],
                 corpus_id=row[1],
-                uri=row[2],
-                text=row[3],
-                hash=row[4],
-                tokens=row[5],
-                sentences=tuple(zip(row[6][::2], row[6][1::2], strict=True)),
-                context=row[7],
-                title=row[8],
-                heading=row[9],
+                tenant=row[2],
+                uri=row[3],
+                text=row[4],
+                hash=row[5],
+                tokens=row[6],
+                sentences=tuple(zip(row[7][::2], row[7][1::2], strict=True)),
+                context=row[8],
+                title=row[9],
+                heading=row[10],
             )
-            for row in self._database.run(read, repeatable=True)
+            for row in self._database.run(read, tenant=None, repeatable=True)
         ]
 
     def _condition(self, *, is_made: bool) -> Composed:
@@ -134,17 +135,15 @@ class Unembedded:
         )
 
     def _batch(self) -> Composed:
-        return SQL(
-            "SELECT {columns} FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
-            "WHERE c.id > %(after)s AND {condition} ORDER BY c.id LIMIT %(size)s"
-        ).format(columns=_COLUMNS, condition=self._condition(is_made=True))
+        return SQL("SELECT {chunks} WHERE c.id > %(after)s AND {condition} ORDER BY c.id LIMIT %(size)s").format(
+            chunks=_CHUNKS, condition=self._condition(is_made=True)
+        )
 
     def _distinct(self, *, is_made: bool) -> Composed:
         return SQL(
-            "SELECT DISTINCT ON (c.hash) {columns} FROM ragdiet.chunk c "
-            "JOIN ragdiet.document d ON d.id = c.document_id WHERE c.hash > %(after)s AND {condition} "
-            "ORDER BY c.hash LIMIT %(size)s"
-        ).format(columns=_COLUMNS, condition=self._condition(is_made=is_made))
+            "SELECT DISTINCT ON (c.hash, k.tenant) {chunks} WHERE c.hash >= %(after)s "
+            "AND (c.hash, k.tenant) > (%(after)s, %(tenant)s) AND {condition} ORDER BY c.hash, k.tenant LIMIT %(size)s"
+        ).format(chunks=_CHUNKS, condition=self._condition(is_made=is_made))
 
     def _lacking(self) -> Composed:
         return SQL(
@@ -153,7 +152,8 @@ class Unembedded:
         ).format(self._vectors)
 
 
-_COLUMNS = SQL(
-    "c.id, c.corpus_id, coalesce(d.uri, d.external_id), c.text, c.hash, c.tokens, c.sentences, c.context, d.title, "
-    "c.meta ->> 'heading'"
+_CHUNKS = SQL(
+    "c.id, c.corpus_id, k.tenant, coalesce(d.uri, d.external_id), c.text, c.hash, c.tokens, c.sentences, c.context, "
+    "d.title, c.meta ->> 'heading' FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
+    "JOIN ragdiet.corpus k ON k.id = c.corpus_id"
 )

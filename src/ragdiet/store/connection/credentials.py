@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ragdiet.errors import InvalidArgument, StoreAccessDenied, StoreUnavailable
@@ -30,8 +29,8 @@ class Credentials(Protocol):
         """The parameters to add: a password, and a user where the DSN names none."""
         ...
 
-    def renew(self) -> bool:
-        """Told that the server refused; whether what ``of`` gives has changed since."""
+    def instead_of(self, refused: Mapping[str, str], parameters: Parameters) -> Mapping[str, str] | None:
+        """Told that the server refused what ``of`` gave: something else to try, if there is any."""
         ...
 
 
@@ -43,8 +42,8 @@ class InDsn:
     def of(self, parameters: Parameters) -> Mapping[str, str]:
         return {}
 
-    def renew(self) -> bool:
-        return False
+    def instead_of(self, refused: Mapping[str, str], parameters: Parameters) -> None:
+        return None
 
 
 class Token:
@@ -75,8 +74,8 @@ class Token:
             )
         return {"password": token}
 
-    def renew(self) -> bool:
-        return False  # each is new already
+    def instead_of(self, refused: Mapping[str, str], parameters: Parameters) -> None:
+        return None  # each is new already
 
 
 class Secret:
@@ -98,17 +97,23 @@ class Secret:
 
     def of(self, parameters: Parameters) -> Mapping[str, str]:
         with self._lock:
-            known = self._known = self._known or self._fetch("AWSCURRENT")
-        return {"password": known["password"], "user": parameters.get("user") or known["username"]}
+            self._known = self._known or self._fetch("AWSCURRENT")
+            return _proof(self._known, parameters)
 
-    def renew(self) -> bool:
+    def instead_of(self, refused: Mapping[str, str], parameters: Parameters) -> Mapping[str, str] | None:
         with self._lock:
-            for fetch in (partial(self._fetch, "AWSCURRENT"), self._pending):
-                fetched = fetch()
-                if fetched not in (None, self._known):
-                    self._known = fetched
-                    return True
-            return False
+            for found in self._versions():
+                if _proof(found, parameters) != refused:
+                    self._known = found
+                    return _proof(found, parameters)
+        return None
+
+    def _versions(self) -> Iterator[Mapping[str, str]]:
+        if self._known is not None:  # another thread may have fetched it meanwhile
+            yield self._known
+        yield self._fetch("AWSCURRENT")
+        if (pending := self._pending()) is not None:
+            yield pending
 
     def _pending(self) -> Mapping[str, str] | None:
         """The version that a rotation is bringing in, or None where none is under way."""
@@ -131,6 +136,10 @@ class Secret:
                 f"the secret {self._name} is not of the form {{'username': ..., 'password': ...}}: name the secret "
                 "that RDS made, or one like it"
             ) from None
+
+
+def _proof(secret: Mapping[str, str], parameters: Parameters) -> Mapping[str, str]:
+    return {"password": secret["password"], "user": parameters.get("user") or secret["username"]}
 
 
 class _Clients:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,6 +27,9 @@ C = TypeVar("C", bound=psycopg.Connection[Any])
 
 _LOOK = 1.0
 """Seconds after which one who waits for a connection looks why there is none."""
+
+_ANSWER = 3.0
+"""Seconds in which a server that is well answers an empty query."""
 
 _PAUSE = 0.5
 """Seconds between two tries to open a connection."""
@@ -55,7 +59,7 @@ class Endpoint:
             max_idle=idle,
             reconnect_timeout=0.0,  # whoever waits tries again, so that nobody sleeps on after an outage
             configure=register_vectors,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             open=True,
         )
 
@@ -87,7 +91,7 @@ class Endpoint:
                 failure = self._failure_since(began)
                 is_over = time.monotonic() >= deadline
                 if failure and (is_over or not isinstance(failure, StoreUnavailable)):
-                    raise failure from failure.__cause__
+                    raise type(failure)(*failure.args) from failure  # others may be raising it too
                 if is_over:
                     raise
 
@@ -112,45 +116,73 @@ class Endpoint:
     def close(self) -> None:
         self._pool.close()
 
+    def _check(self, connection: psycopg.Connection) -> None:
+        """Raise unless the server answers. psycopg's own check waits for a hung one, whose kernel still
+        acknowledges what it is sent, for ever."""
+        server = connection.pgconn
+        deadline = time.monotonic() + _ANSWER
+        server.send_query(b"")
+        with DefaultSelector() as answers:
+            answers.register(server.socket, EVENT_READ)
+            has_ended = False
+            while not has_ended:
+                while server.flush() or server.is_busy():
+                    if not answers.select(deadline - time.monotonic()):
+                        connection.close()
+                        self._pool.drain()  # the others go to the same server
+                        raise psycopg.OperationalError(f"no answer within {_ANSWER:.0f} s")
+                    server.consume_input()
+                has_ended = server.get_result() is None
+
     def _failure_since(self, moment: float) -> RagdietError | None:
         """Why no connection could be opened since then, if that is what one waits for."""
         if self._failure and self._failure[0] >= moment:
             return self._failure[1]
         if self._opening:
-            return StoreNotReady(f"{address(self._parameters)} has not answered yet: call again, or allow more time")
+            hosts = ", ".join(dict.fromkeys(address(host) for host in each_host(self._parameters)))
+            return StoreNotReady(f"{hosts}: nothing has answered yet: call again, or allow more time")
         return None
 
     def _opened(self, connect: Callable[..., C], **arguments: Any) -> C:
         """A new connection, by psycopg's ``connect``; a failure is noted for those who wait for the pool."""
         opening = object()
         self._opening.add(opening)
-        self._failure = None
         try:
-            try:
-                return self._first_that_answers(connect, arguments)
-            except StoreAccessDenied:
-                if not self._credentials.renew():
-                    raise
-                return self._first_that_answers(connect, arguments)
+            connection = self._first_that_answers(connect, arguments)
         except RagdietError as error:
             self._failure = time.monotonic(), error
             raise
         finally:
             self._opening.discard(opening)
+        self._failure = None
+        return connection
 
     def _first_that_answers(self, connect: Callable[..., C], arguments: dict[str, Any]) -> C:
         failures: list[StoreError] = []
         for host in each_host(self._parameters):
-            proof = self._credentials.of(host)
             try:
-                return connect("", **{**host, **proof}, **self._prepare, **arguments)
-            except psycopg.Error as error:
-                failure = refusal(error, address(host), credentials_advice=self._credentials.advice)
-                if isinstance(failure, StoreAccessDenied):  # as it would be at every host
-                    raise failure from error
-                failure.__cause__ = error
+                return self._at(host, connect, arguments)
+            except StoreAccessDenied:  # as it would be at every host
+                raise
+            except StoreError as failure:
                 failures.append(failure)
-        raise _together(failures)
+        raise _together(failures) from failures[-1]
+
+    def _at(self, host: Parameters, connect: Callable[..., C], arguments: dict[str, Any]) -> C:
+        proof = self._credentials.of(host)
+        try:
+            return self._proven(host, proof, connect, arguments)
+        except StoreAccessDenied:
+            newer = self._credentials.instead_of(proof, host)
+            if newer is None:
+                raise
+            return self._proven(host, newer, connect, arguments)
+
+    def _proven(self, host: Parameters, proof: Parameters, connect: Callable[..., C], arguments: dict[str, Any]) -> C:
+        try:
+            return connect("", **{**host, **proof}, **self._prepare, **arguments)
+        except psycopg.Error as error:
+            raise refusal(error, address(host), credentials_advice=self._credentials.advice) from error
 
 
 def _connection_class(opened: Callable[..., psycopg.Connection]) -> type[psycopg.Connection[TupleRow]]:
@@ -166,13 +198,8 @@ def _connection_class(opened: Callable[..., psycopg.Connection]) -> type[psycopg
 
 def _together(failures: list[StoreError]) -> StoreError:
     """One error for all hosts: of the kind that is most worth another try."""
-    for kind in (StoreNotReady, StoreUnavailable, StoreError):
-        for failure in failures:
-            if isinstance(failure, kind):
-                others = [str(each) for each in failures if each is not failure and str(each) != str(failure)]
-                if not others:
-                    return failure
-                together = type(failure)("; ".join([str(failure), *others]))
-                together.__cause__ = failure.__cause__
-                return together
-    raise AssertionError("no host was tried")
+    kind = next(
+        kind for kind in (StoreNotReady, StoreUnavailable, StoreError) if any(isinstance(f, kind) for f in failures)
+    )
+    worst = next(failure for failure in failures if isinstance(failure, kind))
+    return type(worst)("; ".join(dict.fromkeys(map(str, failures))))

@@ -1,21 +1,18 @@
-"""The SQL of a search, put together from the files beside this one."""
+"""What a search has to know of a collection, and the way it then goes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, TypeAlias
-from typing import Literal as OneOf
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+from ragdiet.retrieve.statements import statement
 
 if TYPE_CHECKING:
     import psycopg
 
     from ragdiet.types import Space
 
-Way: TypeAlias = OneOf["index", "exact", "chosen"]
+Way: TypeAlias = Literal["index", "exact", "chosen"]
 """How the legs find their chunks: by HNSW and GIN, every vector of the corpus, or out of a list of chunks."""
 
 # Up to here every vector is compared: exact, and over 5,000 chunks as fast as HNSW, with less to go wrong.
@@ -45,11 +42,11 @@ class Collection:
 
 
 def find_collection(
-    connection: psycopg.Connection, space: Space, *, tenant: str, collection: str, ef_search: int
+    connection: psycopg.Connection, space: Space, *, tenant: str, collection: str, ef_search: int, filtered: bool
 ) -> Collection | None:
     """The collection of that name, if anything was ever ingested into it. Settles the transaction for a search."""
     row = connection.execute(
-        _read("collection.sql"),
+        statement("collection.sql"),
         {
             "space": space.name,
             "index": f"ragdiet.vector_{space.name}_hnsw",
@@ -57,6 +54,7 @@ def find_collection(
             "tenant": tenant,
             "collection": collection,
             "ef_search": str(ef_search),
+            "plan": "force_custom_plan" if filtered else "force_generic_plan",
         },
     ).fetchone()
     if row is None:
@@ -70,35 +68,3 @@ def find_collection(
         has_index=row[5],
         all_vectors=row[6],
     )
-
-
-def statement(
-    space: Space, way: Way, *, depth: int, dense: bool = True, restricted: tuple[Composable, Composable] | None = None
-) -> Composed:
-    """The hybrid search, of ``depth`` candidates a leg; without ``dense`` by keywords alone.
-
-    ``restricted``: conditions on ``l.chunk_id`` and on ``v.chunk_id``, each begun with AND.
-    """
-    vectors = Identifier("ragdiet", f"vector_{space.name}")
-    lexical = Identifier("ragdiet", "lexical")
-    of_keyword, of_dense = restricted or (SQL(""), SQL(""))
-    keyword = _part("keyword_chosen.sql" if way == "chosen" else "keyword.sql")
-    return _part("hybrid.sql").format(
-        keyword=keyword.format(lexical=lexical, restriction=of_keyword, depth=Literal(depth)),
-        dense=_part(f"dense_{way if dense else 'none'}.sql").format(
-            vectors=vectors, restriction=of_dense, depth=Literal(depth)
-        ),
-        vectors=vectors,
-        lexical=lexical,
-        sentences=Identifier("ragdiet", f"sentence_{space.name}"),
-    )
-
-
-@cache
-def _part(name: str) -> SQL:
-    return SQL(_read(name))
-
-
-@cache
-def _read(name: str) -> str:
-    return files("ragdiet.retrieve").joinpath(name).read_text("utf-8")
