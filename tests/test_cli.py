@@ -109,7 +109,7 @@ def test_errors_are_one_line_and_no_traceback(
 
 def test_help_names_every_verb() -> None:
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
-    for verb in ("ask", "costs", "demo", "ingest", "migrate", "quote", "retrieve"):
+    for verb in ("ask", "costs", "demo", "ingest", "migrate", "quote", "reembed", "retire", "retrieve", "spaces"):
         assert f"\n  {verb} " in shown
 
 
@@ -131,6 +131,29 @@ def test_copies_are_named_and_no_fault(environment: dict[str, str], handbook: Pa
     assert "1 rejected" in done.stdout
     assert "DuplicateDocument: the same text as 'a.txt'" in done.stderr
     assert "5 added" in run(environment, "--collection", "all", "ingest", "--keep-duplicates", str(handbook)).stdout
+
+
+def test_another_embedder(environment: dict[str, str], handbook: Path, tmp_path: Path) -> None:
+    titan = "bedrock:amazon.titan-embed-text-v2:0"
+    run(environment, "--collection", "spaces", "ingest", str(handbook))
+    dry = run(environment, "--region", "us-east-1", "--collection", "spaces", "reembed", titan, "--only", "--dry-run")
+    assert re.match(
+        r"dry run, nothing was written: titan_v2_1024 is building, .*; 3 chunks, \d+ tokens to embed", dry.stdout
+    )
+    assert "$0.00000" in dry.stdout
+    gate = tmp_path / "labelled.jsonl"
+    gate.write_text('{"question": "How long is the notice period?", "documents": ["leaving.md"]}\n')
+    same = run(environment, "--collection", "spaces", "reembed", "local:minilm", "--only", "--gate", str(gate))
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.startswith("minilm_384 is active; 0 chunks, 0 tokens embedded, 0 chunks missing")
+    listed = run(environment, "spaces").stdout.splitlines()
+    assert listed[0].split() == ["space", "model", "dimensions", "state", "chunks", "missing", "index"]
+    assert [line.split()[0] for line in listed[1:]] == ["minilm_384"]
+    assert listed[1].split()[2:4] == ["384", "active"]
+    assert "SpaceInUse" in run(environment, "retire", "minilm_384").stderr
+    gate.write_text('{"question": "How long?"}')
+    assert "line 1 of" in run(environment, "reembed", "local:minilm", "--gate", str(gate)).stderr
+    assert "SourceNotFound" in run(environment, "reembed", "local:minilm", "--gate", str(tmp_path / "none")).stderr
 
 
 def test_collections_change_names_and_go(environment: dict[str, str], handbook: Path) -> None:

@@ -95,9 +95,8 @@ def test_migrate_four_times_at_once(empty_dsn: str) -> None:
 
 
 def test_failed_migration_leaves_nothing(empty_dsn: str) -> None:
-    broken = Space(name=SPACE.name, model="x", dimensions=99_999)
-    with pytest.raises(StoreError):
-        migrate(empty_dsn, broken)
+    with pytest.raises(SpaceMismatch):
+        migrate(empty_dsn, SPACE, Space(name=SPACE.name, model="x", dimensions=8))
     with psycopg.connect(empty_dsn) as connection:
         assert connection.execute("SELECT to_regnamespace('ragdiet')").fetchone() == (None,)
 

@@ -1,4 +1,5 @@
-"""Languages, learnt weights, metadata keys, token bits; every row names its corpus, to keep tenants apart."""
+"""Languages, learnt weights, metadata keys, token bits, what was embedded of a chunk; every row names its corpus, to
+keep tenants apart."""
 
 from collections.abc import Iterable
 
@@ -20,6 +21,11 @@ def upgrade() -> None:
         schema="ragdiet",
     )
     _add_corpus("chunk", "d.corpus_id FROM ragdiet.document d WHERE d.id = own.document_id")
+    op.add_column(
+        "chunk",
+        sa.Column("context", sa.Text(), comment="the line embedded before the text; null in rows of an older ragdiet"),
+        schema="ragdiet",
+    )
     for space in _spaces():
         _add_corpus(f"sentence_{space}", "c.corpus_id FROM ragdiet.chunk c WHERE c.id = own.chunk_id")
     op.create_table(
@@ -84,6 +90,7 @@ def downgrade() -> None:
         op.drop_table(table, schema="ragdiet")
     for space in _spaces():
         op.execute(f'ALTER TABLE IF EXISTS ragdiet."sentence_{space}" DROP COLUMN corpus_id')
+    op.drop_column("chunk", "context", schema="ragdiet")
     op.drop_column("chunk", "corpus_id", schema="ragdiet")
     op.drop_column("corpus", "language", schema="ragdiet")
 

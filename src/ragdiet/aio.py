@@ -19,9 +19,21 @@ if TYPE_CHECKING:
     from ragdiet.account import CostKey, CostRow
     from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
-    from ragdiet.ingest import Progress, Source
+    from ragdiet.ingest import Labelled, Progress, Reembedded, Source
+    from ragdiet.protocols import Embedder
     from ragdiet.stream import AnswerStream
-    from ragdiet.types import Answer, Context, Generation, Hits, IngestReport, Passage, Quote, Turn
+    from ragdiet.types import (
+        Answer,
+        Context,
+        Generation,
+        Hits,
+        IngestReport,
+        Passage,
+        Quote,
+        ReembedReport,
+        SpaceStatus,
+        Turn,
+    )
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,6 +102,39 @@ class AsyncRAG:
     async def sweep(self) -> int:
         """See ``RAG.sweep``."""
         return await self._run(self.sync.sweep)
+
+    async def reembed(
+        self,
+        embedder: str | Embedder,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+        gate: Callable[[RAG, RAG], bool] | Labelled | None = None,
+        margin: float = 0.0,
+        dry_run: bool = False,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[Reembedded], None] | None = None,
+    ) -> ReembedReport:
+        """See ``RAG.reembed``. ``gate`` and ``progress`` are called in the working thread."""
+        return await self._run(
+            self.sync.reembed,
+            embedder,
+            collection=collection,
+            tenant=tenant,
+            gate=gate,
+            margin=margin,
+            dry_run=dry_run,
+            tags=tags,
+            progress=progress,
+        )
+
+    async def spaces(self) -> tuple[SpaceStatus, ...]:
+        """See ``RAG.spaces``."""
+        return await self._run(self.sync.spaces)
+
+    async def retire_space(self, name: str) -> None:
+        """See ``RAG.retire_space``."""
+        await self._run(self.sync.retire_space, name)
 
     async def retrieve(
         self,

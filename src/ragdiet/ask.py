@@ -117,6 +117,10 @@ class Asker:
         hits = self._search(question, self._vectors(question) if self._retriever.needs_vector else None, scope)
         return self._reranked(without_exclusions(question), hits, scope.k)
 
+    def vector(self, question: str) -> NDArray[np.float32]:
+        """The question's vector, float32, (dimensions,), unit length."""
+        return self._vectors(checked_question(question))
+
     def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)

@@ -38,6 +38,10 @@
     │   ├── SchemaTooNew           migrated by a newer ragdiet
     │   ├── SpaceMissing           no table for this embedder's vectors yet
     │   ├── SpaceMismatch          the space was made by another model or with other dimensions
+    │   ├── SpaceBuilding          the space is still being built; `.chunks` of `.total` have a vector
+    │   ├── SpaceBusy              another process builds this very space
+    │   ├── SpaceInUse             the space cannot be retired: something would be lost with it
+    │   ├── SpaceRetired           the space was retired, and its vectors are gone
     │   ├── RuntimeRoleError       the role does not exist, or policies do not hold it
     │   └── EmbeddedServerError    the embedded PostgreSQL
     │       ├── DataDirectoryInvalid
@@ -252,6 +256,27 @@ class SpaceMissing(StoreError):
 
 class SpaceMismatch(StoreError):
     """The embedding space was made by another model, or with other dimensions."""
+
+
+class SpaceBuilding(StoreError):
+    """The space is still being built, here or as a whole: ``chunks`` of ``total`` have a vector in it."""
+
+    def __init__(self, message: str, *, chunks: int, total: int) -> None:
+        super().__init__(message)
+        self.chunks = chunks
+        self.total = total
+
+
+class SpaceBusy(StoreError):
+    """Another process builds this very space, or retires it."""
+
+
+class SpaceInUse(StoreError):
+    """The space cannot be retired: this RAG uses it, or some chunks have no vector elsewhere."""
+
+
+class SpaceRetired(StoreError):
+    """The space was retired, and its vectors are gone."""
 
 
 class RuntimeRoleError(StoreError):

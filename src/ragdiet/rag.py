@@ -20,12 +20,38 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
-from ragdiet.ingest import Ingestor
+from ragdiet.ingest import (
+    Ingestor,
+    Reembedder,
+    Verdict,
+    backfill_token_bits,
+    checked_labels,
+    retrieval_score,
+    shortfall,
+)
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
-from ragdiet.retrieve import CorpusRewriter, HybridRetriever, parent_section, with_neighbours
-from ragdiet.store import Collections, Database, check_schema, find_corpus, migrate, rebuild_statistics
+from ragdiet.retrieve import (
+    DEPTH,
+    CorpusRewriter,
+    HybridRetriever,
+    keep_weight,
+    learnt_weight,
+    parent_section,
+    tune,
+    with_neighbours,
+)
+from ragdiet.store import (
+    Collections,
+    Database,
+    Spaces,
+    check_schema,
+    check_searchable,
+    find_corpus,
+    migrate,
+    rebuild_statistics,
+)
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
@@ -34,7 +60,7 @@ if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
-    from ragdiet.ingest import Progress, Source
+    from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import (
         Chunker,
         Compressor,
@@ -45,11 +71,23 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
-    from ragdiet.types import Answer, Context, Generation, IngestReport, Passage, Quote, Space
+    from ragdiet.retrieve import Grades, Tuning
+    from ragdiet.types import (
+        Answer,
+        Context,
+        Generation,
+        IngestReport,
+        Passage,
+        Quote,
+        ReembedReport,
+        Space,
+        SpaceStatus,
+    )
 
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
 _MOST_NEIGHBOURS = 100
+_MOST_REMEMBERED = 10_000  # collections known to be searchable
 
 
 class RAG:
@@ -58,11 +96,14 @@ class RAG:
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
     ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
     an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
-    ``collection`` and ``tenant`` are those of calls that name none.
+    ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
+    space that is still being built, and finds what is there.
 
     ``language`` is that of the collections this RAG makes, by the name of its Snowball stemmer; a collection
     keeps the one it was made with. ``reranker`` orders the best 50 hits anew (or ``k``, where that is more)
-    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not.
+    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``late_interaction``
+    stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders the first hits
+    by them too; with another embedder MiniLM runs beside it.
     """
 
     def __init__(
@@ -82,8 +123,10 @@ class RAG:
         embedding_cache: bool = True,
         research: bool = True,
         language: str = DEFAULT_LANGUAGE,
+        late_interaction: bool = False,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
+        allow_building: bool = False,
     ) -> None:
         self.store = store
         self.embedder = embedder
@@ -93,6 +136,26 @@ class RAG:
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
+        self._searchable: set[tuple[str, str]] = set()
+        self._allow_building = allow_building
+        self._named = Named(None, None)
+        self._pieces: dict[str, Any] = {
+            "models": models,
+            "chunker": chunker,
+            "compressor": compressor,
+            "confidence": confidence,
+            "ledger": self.ledger,
+            "quality": quality,
+            "embedding_cache": embedding_cache,
+            "research": research,
+            "rewriter": rewriter,
+            "reranker": reranker,
+            "language": language,
+            "late_interaction": late_interaction,
+            "collection": collection,
+            "tenant": tenant,
+        }
+        token_model = _token_model(embedder) if late_interaction else None
         embedder = accounted_embedder(embedder, self.ledger)
         self._ingestor = partial(
             Ingestor,
@@ -103,11 +166,13 @@ class RAG:
             quality or Quality(),
             default_counter(),
             caching=embedding_cache,
+            token_model=token_model,
         )
         self._collections = Collections(store, self.space)
+        self._retriever = retriever or HybridRetriever(store, self.space, token_model=token_model)
         self._asker = Asker(
             embedder=embedder,
-            retriever=retriever or HybridRetriever(store, self.space),
+            retriever=self._retriever,
             rewriter=rewriter or CorpusRewriter(store),
             reranker=reranker,
             compressor=compressor or SentenceDiet(language=language),
@@ -209,6 +274,7 @@ class RAG:
                 **pieces,
             )
             rag._owned += named.clients
+            rag._named = named
             return rag
         except BaseException:
             store.close()
@@ -288,6 +354,66 @@ class RAG:
         self._check_schema()
         return self._collections.sweep(tenant=self.tenant)
 
+    def reembed(
+        self,
+        embedder: str | Embedder,
+        *,
+        collection: str | None = None,
+        tenant: str | None = None,
+        gate: Callable[[RAG, RAG], bool] | Labelled | None = None,
+        margin: float = 0.0,
+        dry_run: bool = False,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[Reembedded], None] | None = None,
+    ) -> ReembedReport:
+        """Give what is stored the vectors of another embedder, and switch to it, without a gap.
+
+        The space is built beside the one in use, for every collection of the database, or for ``collection``
+        alone: searches and ingests go on. Call it again after a crash: it takes up where it ended. When no chunk
+        lacks a vector, and ``gate`` is passed, the space becomes active: a RAG opened with the new embedder
+        searches it, and until then gets SpaceBuilding. This RAG and others like it go on as they are, until
+        ``retire_space`` drops their space. What they ingest after the switch has no vector in the new space
+        until an ingest of the new RAG, or another ``reembed``, gives it one; its words find it meanwhile.
+
+        ``gate``: labelled questions ``[(question, {document_id, ...}), ...]``, asked in this RAG's collection (or
+        the one named): recall and nDCG of the first 10 hits must be at least those of now less ``margin``. Or a
+        function of this RAG and the new one, which says whether to switch. ``dry_run`` says what it would cost.
+
+        Only the role that owns the tables can do this. Raises SpaceBusy while another process does it.
+        """
+        self._check_schema()
+        trace = self._trace(tenant, tags, None)
+        new = self._beside(self._embedder_named(embedder))
+        judge = self._judge(new, gate, margin, collection, trace.tenant)
+        reembedder = Reembedder(
+            self.store,
+            accounted_embedder(new.embedder, self.ledger),
+            caching=self._pieces["embedding_cache"],
+            corpus_id=None if collection is None else self._corpus_id(collection, trace.tenant),
+        )
+        with tracing(trace):
+            if dry_run:
+                return reembedder.preview(default_counter())
+            report = reembedder.run(instead_of=self.space, judge=judge, progress=progress)
+            return replace(report, cost=self.ledger.cost_of(trace.prompt_id, tenant=trace.tenant))
+
+    def spaces(self) -> tuple[SpaceStatus, ...]:
+        """The embedding spaces of the database, oldest first, and how many chunks each lacks.
+
+        As the runtime role, of this RAG's tenant; as the owner, of all.
+        """
+        self._check_schema()
+        return Spaces(self.store).all(tenant=self.tenant)
+
+    def retire_space(self, name: str) -> None:
+        """Drop a space that is no longer searched, with all its vectors.
+
+        Raises SpaceInUse for this RAG's own, for the last active one, and where chunks have no vector in another;
+        SpaceMissing for one that is not there.
+        """
+        self._check_schema()
+        Spaces(self.store).retire(name, in_use=self.space.name)
+
     def retrieve(
         self,
         question: str,
@@ -304,12 +430,15 @@ class RAG:
 
         ``neighbours``: so many chunks before and after it are joined to each hit, 100 at most. ``section_tokens``:
         each hit grows to the section it stands in, up to so many tokens; hits of one section become one.
+
+        Raises SpaceBuilding where another embedder filled the collection, here and in ``ask`` and ``quote``.
         """
         grow = _grown(self.space, neighbours, section_tokens)
-        self._check_schema()
         trace = self._trace(tenant, None, None)
+        scope = self._scope(trace, collection, filter, k)
+        self._check_search(scope)
         with tracing(trace):
-            hits = self._asker.retrieve(question, self._scope(trace, collection, filter, k))
+            hits = self._asker.retrieve(question, scope)
         if grow is None:
             return hits
         grown = self.store.run(partial(grow, hits=hits), tenant=trace.tenant, read_only=True)
@@ -391,7 +520,7 @@ class RAG:
         turns = tuple(turn if isinstance(turn, Turn) else _turn(turn) for turn in history)
 
         def run() -> Answer:
-            self._check_schema()
+            self._check_search(scope)
             with tracing(trace):
                 return self._asker.ask(question, scope, budget=budget, max_cost=spend, deadline=deadline, history=turns)
 
@@ -408,10 +537,11 @@ class RAG:
         tenant: str | None = None,
     ) -> Quote:
         """What asking this would cost, USD, before it is spent: least, expected, most."""
-        self._check_schema()
         trace = self._trace(tenant, None, None)
+        scope = self._scope(trace, collection, filter, k)
+        self._check_search(scope)
         with tracing(trace):
-            return self._asker.quote(question, self._scope(trace, collection, filter, k), budget)
+            return self._asker.quote(question, scope, budget)
 
     def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
@@ -422,6 +552,59 @@ class RAG:
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
         return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+
+    def tune(
+        self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
+    ) -> Tuning:
+        """Learn the dense leg's share of the score for a collection from questions and what answers them.
+
+        ``labelled``: at least 20 pairs of a question and the grades, above 0, of documents by their id or of
+        chunks by their number. Each is searched with several shares. The best is kept, and used by every later
+        search of the collection, if its gain in nDCG@10 on held-out questions is no luck: its 99% interval lies
+        above 0. Raises InvalidArgument for labels that cannot tell, and for a retriever of one's own.
+        """
+        self._check_schema()
+        if not isinstance(self._retriever, HybridRetriever):
+            raise InvalidArgument("the weight is that of the hybrid retriever: this RAG was given another one")
+        retriever = self._retriever
+        trace = self._trace(tenant, None, None)
+        scope = self._scope(trace, collection, None, DEPTH)
+        corpus_id = self._corpus_id(scope.collection, trace.tenant)
+        stored = self.store.run(partial(learnt_weight, corpus_id=corpus_id, space=self.space.name), tenant=trace.tenant)
+        with tracing(trace):
+            tuning = tune(
+                labelled,
+                lambda question, weight: retriever.retrieve(
+                    question,
+                    self._asker.vector(question),
+                    k=DEPTH,
+                    tenant=scope.tenant,
+                    collection=scope.collection,
+                    dense_weight=weight,
+                ),
+                old_weight=self.space.fusion_weight if stored is None else stored,
+            )
+        if tuning.is_better:
+            keep = partial(
+                keep_weight,
+                corpus_id=corpus_id,
+                space=self.space.name,
+                dense_weight=tuning.dense_weight,
+                questions=tuning.questions,
+            )
+            self.store.run(keep, tenant=trace.tenant, repeatable=True)
+        return tuning
+
+    def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
+        """Give chunks that were ingested without ``late_interaction`` their token bits; returns how many got them."""
+        self._check_schema()
+        trace = self._trace(tenant, None, None)
+        return backfill_token_bits(
+            self.store,
+            _token_model(self.embedder),
+            tenant=trace.tenant,
+            collection=_checked_name(collection or self.collection, "collection"),
+        )
 
     def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
         """Count what BM25 needs of a collection anew, exactly; for when ``doctor`` finds that it is not as noted.
@@ -464,6 +647,67 @@ class RAG:
             self.store.run(lambda connection: check_schema(connection, self.space), tenant=None, read_only=True)
             self._schema_checked = True
 
+    def _check_search(self, scope: Scope) -> None:
+        """Once for each collection that has anything: whether its chunks have vectors of this embedder."""
+        self._check_schema()
+        key = (scope.tenant, scope.collection)
+        if self._allow_building or not self._retriever.needs_vector or key in self._searchable:
+            return
+        if self.store.run(
+            lambda connection: check_searchable(
+                connection, self.space, tenant=scope.tenant, collection=scope.collection
+            ),
+            tenant=scope.tenant,
+            read_only=True,
+        ):
+            if len(self._searchable) >= _MOST_REMEMBERED:
+                self._searchable.clear()
+            self._searchable.add(key)
+
+    def _embedder_named(self, embedder: str | Embedder) -> Embedder:
+        if not isinstance(embedder, str):
+            return embedder
+        made = self._named.embedder(embedder, self.ledger)
+        self._owned += [client for client in self._named.clients if client not in self._owned]
+        return made
+
+    def _beside(self, embedder: Embedder) -> RAG:
+        """This RAG with another embedder, over the same connections; closing it closes nothing."""
+        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces)
+        new._owned = []
+        return new
+
+    def _judge(
+        self,
+        new: RAG,
+        gate: Callable[[RAG, RAG], bool] | Labelled | None,
+        margin: float,
+        collection: str | None,
+        tenant: str,
+    ) -> Callable[[], Verdict] | None:
+        if gate is None:
+            return None
+        if callable(gate):
+            return lambda: Verdict(reason="" if gate(self, new) else "the gate said no")
+        labelled = checked_labels(gate)
+
+        def judge() -> Verdict:
+            with self.store.read_your_writes():
+                before, after = (
+                    retrieval_score(partial(rag.retrieve, collection=collection, tenant=tenant), labelled)
+                    for rag in (self, new)
+                )
+            lacking = shortfall(before, after, margin)
+            return Verdict(reason=lacking and f"the gate was missed: {lacking}", before=before, after=after)
+
+        return judge
+
+    def _corpus_id(self, collection: str, tenant: str) -> int:
+        corpus = find_corpus(self.store, tenant=tenant, collection=_checked_name(collection, "collection"))
+        if corpus is None:
+            raise InvalidArgument(f"there is no collection {collection!r} yet: ingest into it first")
+        return corpus.id
+
     def _trace(self, tenant: str | None, tags: Mapping[str, str] | None, prompt_id: str | None) -> Trace:
         return Trace(
             prompt_id=new_id() if prompt_id is None else checked_id(prompt_id),
@@ -481,6 +725,12 @@ class RAG:
             filter=as_filter(filter),
             k=k,
         )
+
+
+def _token_model(embedder: Embedder) -> Embedder:
+    from ragdiet.embed import MiniLM
+
+    return embedder if isinstance(embedder, MiniLM) else MiniLM()
 
 
 class _Closeable(Protocol):

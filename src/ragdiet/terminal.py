@@ -7,15 +7,17 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from ragdiet.doctor import Diagnosis
-    from ragdiet.ingest import Progress
+    from ragdiet.ingest import Progress, Reembedded
     from ragdiet.rag import RAG
-    from ragdiet.types import Answer, IngestReport
+    from ragdiet.types import Answer, IngestReport, ReembedReport
+
+T = TypeVar("T")
 
 
 def ingest_with_progress(
@@ -23,12 +25,40 @@ def ingest_with_progress(
 ) -> IngestReport:
     """Ingest with a live line on a terminal, and a plain line every few seconds elsewhere."""
     is_live = sys.stderr.isatty() and not dry_run
-    show = _live_line() if is_live else _plain_lines()
+    show = _live_line(_progress_text) if is_live else _plain_lines(_progress_text)
     try:
         return rag.ingest(source, sync=sync, dry_run=dry_run, expires_at=expires_at, progress=show)
     finally:
         if is_live:
             click.echo(err=True)
+
+
+def reembed_with_progress(rag: RAG, embedder: str, **arguments: Any) -> ReembedReport:
+    """Build a space with a live line on a terminal, and a plain line every few seconds elsewhere."""
+    is_live = sys.stderr.isatty() and not arguments["dry_run"]
+    show = _live_line(_reembed_text) if is_live else _plain_lines(_reembed_text)
+    try:
+        return rag.reembed(embedder, progress=show, **arguments)
+    finally:
+        if is_live:
+            click.echo(err=True)
+
+
+def reembed_line(report: ReembedReport) -> str:
+    """What became of a space, in one line; scores below it."""
+    will = "to embed" if report.dry_run else "embedded"
+    lines = [
+        f"{'dry run, nothing was written: ' if report.dry_run else ''}"
+        f"{report.space} is {report.state}{f', since {report.reason}' if report.reason else ''}; "
+        f"{report.chunks:,} chunks, {report.tokens:,} tokens {will}, {report.missing:,} chunks missing, "
+        f"{report.seconds:.1f} s, ${report.cost:f}"
+    ]
+    if report.before and report.after:
+        lines += [
+            f"  {name:6}  recall@10 {each.recall:.3f}  nDCG@10 {each.ndcg:.3f}"
+            for name, each in (("before", report.before), ("after", report.after))
+        ]
+    return "\n".join(lines)
 
 
 def report_line(report: IngestReport) -> str:
@@ -87,23 +117,27 @@ def diagnosis_lines(diagnosis: Diagnosis, commands: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _live_line() -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        click.echo(f"\r\033[K{_progress_text(progress)}", nl=False, err=True)
+def _live_line(text: Callable[[T], str]) -> Callable[[T], None]:
+    def show(progress: T) -> None:
+        click.echo(f"\r\033[K{text(progress)}", nl=False, err=True)
 
     return show
 
 
-def _plain_lines() -> Callable[[Progress], None]:
+def _plain_lines(text: Callable[[T], str]) -> Callable[[T], None]:
     last = datetime.min.replace(tzinfo=UTC)
 
-    def show(progress: Progress) -> None:
+    def show(progress: T) -> None:
         nonlocal last
         if datetime.now(UTC) - last >= timedelta(seconds=5):
             last = datetime.now(UTC)
-            click.echo(_progress_text(progress), err=True)
+            click.echo(text(progress), err=True)
 
     return show
+
+
+def _reembed_text(done: Reembedded) -> str:
+    return f"{_bar(done.chunks, done.total)}{done.chunks:,} of {done.total:,} chunks, {done.tokens:,} tokens"
 
 
 def _progress_text(progress: Progress) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EmbedKind: TypeAlias = Literal["query", "document"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
+SpaceState: TypeAlias = Literal["building", "active", "retired"]
 Span: TypeAlias = tuple[int, int]
 
 STRUCTURE_KEYS = frozenset({"headings", "pages"})
@@ -67,6 +68,20 @@ class Space:
     model: str
     dimensions: int
     fusion_weight: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceStatus:
+    """An embedding space of a database: ``chunks`` have a vector in it, ``missing`` have none. Only an ``active`` one
+    is searched; a ``retired`` one is gone. ``is_indexed``: its HNSW index is there and valid."""
+
+    name: str
+    model: str
+    dimensions: int
+    state: SpaceState
+    chunks: int
+    missing: int
+    is_indexed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +373,38 @@ class IngestReport:
         from ragdiet.display import report_html
 
         return report_html(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalScore:
+    """Means over labelled questions, each in [0, 1]: recall and nDCG of documents among the first hits."""
+
+    recall: float
+    ndcg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReembedReport:
+    """What became of an embedding space: ``chunks`` got their vector in this run, ``missing`` have none still, and
+    ``rejected`` says why.
+
+    ``state`` is "active" when searches may use the space; else ``reason`` says what it waits for. ``before`` and
+    ``after`` are the scores of the space used until now and of this one, where labelled questions were given.
+    ``tokens`` were embedded for ``cost`` USD. ``dry_run``: nothing was written or spent; the numbers are what would be.
+    """
+
+    space: str
+    state: SpaceState
+    chunks: int
+    missing: int
+    rejected: tuple[Rejection, ...]
+    tokens: int
+    seconds: float
+    cost: Decimal
+    reason: str = ""
+    before: RetrievalScore | None = None
+    after: RetrievalScore | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,11 @@ def spaces(schema: Schema, space: Space) -> Iterator[Finding]:
             f"space {space.name!r} holds {own.dimensions} dimensions of {own.model}, not {space.dimensions} of "
             f"{space.model}: give this embedder's space another name"
         )
+    elif own.state == "retired":
+        yield _fail(f"space {space.name!r} was retired: open the database with the embedder of an active space")
     for found in schema.spaces:
+        if found.state == "retired":  # its tables are gone on purpose
+            continue
         yield from _tables(found)
         if found.state == "building":
             yield Finding(check="spaces", status="warn", what=f"space {found.name!r} is still being built")

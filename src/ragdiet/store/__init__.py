@@ -6,6 +6,7 @@ from ragdiet.store.documents import DocumentStore
 from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
+from ragdiet.store.spaces import Spaces, check_searchable
 from ragdiet.store.statistics import (
     Corpus,
     ensure_corpus,
@@ -14,6 +15,7 @@ from ragdiet.store.statistics import (
     refreeze_average_length,
 )
 from ragdiet.store.token_bits import TokenBits
+from ragdiet.store.unembedded import StoredChunk, Unembedded
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
 __all__ = [
@@ -30,10 +32,14 @@ __all__ = [
     "KnownChunk",
     "KnownDocument",
     "NewChunk",
+    "Spaces",
     "StaleChange",
+    "StoredChunk",
     "StoredFingerprint",
     "TokenBits",
+    "Unembedded",
     "check_schema",
+    "check_searchable",
     "ensure_corpus",
     "find_corpus",
     "migrate",

@@ -100,14 +100,15 @@ def copy_chunks(
     copy(
         connection,
         "chunk",
-        "id document_id ordinal text hash tokens start_offset end_offset meta sentences corpus_id",
+        "id document_id ordinal text hash tokens start_offset end_offset meta sentences corpus_id context",
         (
-            _CHUNK_HEAD(11, 8, chunk_id, 8, document_id, 4, new.chunk.ordinal, len(text := new.chunk.text.encode()))
+            _CHUNK_HEAD(12, 8, chunk_id, 8, document_id, 4, new.chunk.ordinal, len(text := new.chunk.text.encode()))
             + text
             + _CHUNK_HASH(16, new.hash, 4, new.chunk.tokens, 4, new.chunk.start, 4, new.chunk.end)
             + _chunk_meta(new.chunk.meta)
             + binary.int4_array(tuple(chain.from_iterable(new.chunk.sentences)))
             + corpus
+            + binary.text(new.chunk.context)
             for chunk_id, (document_id, new) in zip(ids, added, strict=True)
         ),
     )

@@ -298,8 +298,11 @@ def _update_kept(connection: psycopg.Connection, changes: Sequence[DocumentChang
         with connection.cursor() as cursor:
             cursor.executemany(
                 "UPDATE ragdiet.chunk SET ordinal = %s, start_offset = %s, end_offset = %s, meta = %s, "
-                "hash = coalesce(%s, hash) WHERE id = %s",
-                [(c.ordinal, c.start, c.end, Jsonb(dict(c.meta)), digest, chunk_id) for chunk_id, c, digest in kept],
+                "hash = coalesce(%s, hash), context = %s WHERE id = %s",
+                [
+                    (c.ordinal, c.start, c.end, Jsonb(dict(c.meta)), digest, c.context, chunk_id)
+                    for chunk_id, c, digest in kept
+                ],
             )
 
 

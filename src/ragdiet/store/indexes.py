@@ -36,46 +36,58 @@ def graph_bytes(chunks: int, dimensions: int) -> int:
 
 
 class Indexes:
-    """The dear indexes of one embedding space during one ingest. A context manager: it may hold a connection."""
+    """The dear indexes of one embedding space during one load: HNSW, and GIN unless ``keyword`` is false. A context
+    manager: it may hold a connection."""
 
-    def __init__(self, database: Database, space: Space) -> None:
+    def __init__(self, database: Database, space: Space, *, keyword: bool = True) -> None:
         self._database = database
         self._space = space
-        self._tables = {f"vector_{space.name}_hnsw": f"vector_{space.name}", "lexical_terms": "lexical"}
+        self._tables = {f"vector_{space.name}_hnsw": f"vector_{space.name}"}
+        if keyword:
+            self._tables["lexical_terms"] = "lexical"
         self._held = ExitStack()
         self._owner: psycopg.Connection | None = None
         self._is_decided = False
 
-    def expect(self, chunks: int) -> None:
-        """Told before each write how many chunks the whole run will write, as far as that is known."""
+    def expect(self, chunks: int, *, stored: int | None = None) -> None:
+        """Told before each write how many chunks the whole run will write, as far as that is known, beside those
+        ``stored``, which are all of the database unless told."""
         if self._is_decided or chunks < _FEWEST:
             return
-        row = self._database.run(
-            lambda connection: connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone(),
-            tenant=None,
-            repeatable=True,
-        )
-        if row and chunks > row[0]:
+        if chunks > (self._all_chunks() if stored is None else stored):
             self._is_decided = True
             self._drop()
 
-    def build(self) -> None:
-        """Build what is missing, or was left half-built, while others read and write."""
+    def build(self) -> bool:
+        """Build what is missing, or was left half-built, while others read and write. False where this role may not,
+        or another process is at it."""
         missing = self._missing()
-        if not missing or (owner := self._own()) is None:
-            return
+        if not missing:
+            return True
+        if (owner := self._own()) is None:
+            return False
         with mapped_errors():
             owner.execute(SQL("SET maintenance_work_mem = {}").format(Literal(f"{self._kilobytes(owner)}kB")))
             owner.execute("SET lock_timeout = '60s'")
             for name in missing:
                 self._create(owner, name)
                 owner.execute(SQL("ANALYZE {}").format(Identifier("ragdiet", self._tables[name])))
+        return True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
+
+    def _all_chunks(self) -> int:
+        row = self._database.run(
+            lambda connection: connection.execute("SELECT coalesce(sum(chunks), 0) FROM ragdiet.corpus").fetchone(),
+            tenant=None,
+            repeatable=True,
+        )
+        assert row is not None
+        return int(row[0])
 
     def _drop(self) -> None:
         owner = self._own()

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ragdiet.errors import SchemaTooNew, SpaceMismatch, StoreError
+from ragdiet.errors import SchemaTooNew, StoreError
 from ragdiet.store.connection import mapped_errors
 from ragdiet.store.filter_indexes import checked_keys, index_keys
 from ragdiet.store.grants import grant_runtime
 from ragdiet.store.policies import create_space_policies
-from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY
+from ragdiet.store.version import SCHEMA_VERSION, VERSION_QUERY, check_known, check_space
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,9 +31,13 @@ def migrate(
     *spaces: Space,
     filter_keys: Iterable[str] = (),
     runtime_role: str | None = None,
+    shadow: bool = False,
 ) -> str:
     """Bring the database to this ragdiet's schema, with tables for each of ``spaces`` and an index for each of
     ``filter_keys`` beside those it has.
+
+    With ``shadow`` they are to be built beside those in use: ones that are new or hold no vector are not searched until
+    they are switched to. Raises InvalidArgument for a space that PostgreSQL cannot hold, SpaceMismatch, SpaceRetired.
 
     ``target`` is a DSN, or what opens a connection. Runs in one transaction under an advisory lock: several
     processes may call it at once, and a failure leaves nothing behind. Needs a role that may create schemas
@@ -44,6 +48,8 @@ def migrate(
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
+    for space in spaces:
+        check_space(space)
     keys = checked_keys(filter_keys)
     connect = partial(psycopg.connect, target, connect_timeout=30) if isinstance(target, str) else target
     engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
@@ -52,7 +58,7 @@ def migrate(
             with engine.begin() as connection:
                 _upgrade(connection)
                 for space in spaces:
-                    _create_space(connection, space)
+                    _create_space(connection, space, shadow=shadow)
                 index_keys(_driver(connection), keys)
                 grant_runtime(_driver(connection), runtime_role)
         except DBAPIError as error:
@@ -106,26 +112,27 @@ def _create_extension(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE EXTENSION vector")
 
 
-def _create_space(connection: Connection, space: Space) -> None:
+def _create_space(connection: Connection, space: Space, *, shadow: bool) -> None:
     from ragdiet.store import tables
 
-    known = connection.execute(tables.space.select().where(tables.space.c.name == space.name)).one_or_none()
-    if known is None:
-        for table in tables.space_tables(space.name, space.dimensions):
+    own = tables.space.c.name == space.name
+    known = connection.execute(tables.space.select().where(own)).one_or_none()
+    check_known(space, known and (known.model, known.dimensions, known.state), may_be_retired=shadow)
+    made = tables.space_tables(space.name, space.dimensions)
+    if known is None or known.state == "retired":
+        for table in made:
             table.create(connection)
         for statement in create_space_policies(space.name):
             connection.exec_driver_sql(statement)
+        connection.execute(tables.space.delete().where(own))
         connection.execute(
             tables.space.insert().values(
                 name=space.name,
                 model=space.model,
                 dimensions=space.dimensions,
                 fusion_weight=space.fusion_weight,
-                state="active",
+                state="building" if shadow else "active",
             )
         )
-    elif (known.model, known.dimensions) != (space.model, space.dimensions):
-        raise SpaceMismatch(
-            f"space {space.name!r} holds {known.dimensions} dimensions of {known.model}, not {space.dimensions} of "
-            f"{space.model}: give this embedder's space another name"
-        )
+    elif shadow and connection.execute(made[0].select().limit(1)).first() is None:
+        connection.execute(tables.space.update().where(own).values(state="building"))

@@ -71,14 +71,19 @@ def create_space_policies(space: str) -> Iterator[str]:
         yield from _take_in(table)
 
 
+def drop_space_policies(space: str) -> Iterator[str]:
+    """What of them outlasts the tables of a space."""
+    for table in (f"vector_{space}", f"sentence_{space}"):
+        yield from _let_go(table)
+
+
 def drop_policies(spaces: list[str]) -> Iterator[str]:
     """Undo all of it, for all spaces."""
     of_spaces = [f"{kind}_{space}" for space in spaces for kind in ("vector", "sentence")]
     for table in _SEARCHED:
         yield f"DROP VIEW ragdiet.searchable_{table}"
     for table in (*_COPIED, *of_spaces):
-        yield f'DROP VIEW IF EXISTS ragdiet."incoming_{table}"'
-        yield f'DROP FUNCTION IF EXISTS ragdiet."incoming_{table}"()'
+        yield from _let_go(table)
     for table in (*_BY_CORPUS, *_SEARCHED, *of_spaces, *_BY_TENANT):
         yield f'DROP POLICY IF EXISTS tenant ON ragdiet."{table}"'
         yield f'ALTER TABLE IF EXISTS ragdiet."{table}" DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY'
@@ -98,3 +103,8 @@ def _take_in(table: str) -> Iterator[str]:
     body = f'INSERT INTO ragdiet."{table}" VALUES (NEW.*);'  # noqa: S608 - a table of ours
     yield f"CREATE FUNCTION {incoming}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$"
     yield f"CREATE TRIGGER insert INSTEAD OF INSERT ON {incoming} FOR EACH ROW EXECUTE FUNCTION {incoming}()"
+
+
+def _let_go(table: str) -> Iterator[str]:
+    yield f'DROP VIEW IF EXISTS ragdiet."incoming_{table}"'
+    yield f'DROP FUNCTION IF EXISTS ragdiet."incoming_{table}"()'

@@ -101,6 +101,7 @@ chunk = Table(
     Column("meta", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("sentences", ARRAY(Integer), nullable=False, comment="start, end, start, end, ... within the text"),
     Column("corpus_id", Integer, nullable=False, comment="that of its document"),
+    Column("context", Text, comment="the line embedded before the text; null in rows of an older ragdiet"),
     Index("chunk_document", "document_id", "ordinal"),
     Index("chunk_hash", "hash"),
 )
