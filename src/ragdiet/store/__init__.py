@@ -6,7 +6,13 @@ from ragdiet.store.documents import DocumentStore
 from ragdiet.store.fingerprints import FingerprintStore, StoredFingerprint
 from ragdiet.store.indexes import Indexes
 from ragdiet.store.migrate import migrate
-from ragdiet.store.statistics import Corpus, ensure_corpus, find_corpus, refreeze_average_length
+from ragdiet.store.statistics import (
+    Corpus,
+    ensure_corpus,
+    find_corpus,
+    rebuild_statistics,
+    refreeze_average_length,
+)
 from ragdiet.store.token_bits import TokenBits
 from ragdiet.store.version import SCHEMA_VERSION, check_schema
 
@@ -31,5 +37,6 @@ __all__ = [
     "ensure_corpus",
     "find_corpus",
     "migrate",
+    "rebuild_statistics",
     "refreeze_average_length",
 ]

@@ -83,6 +83,7 @@ class Database:
         if max_size < 1 or timeout <= 0 or idle <= 0:
             raise InvalidArgument("max_size must be at least 1, timeout and idle above 0 s")
         self.dsn = dsn
+        self.max_size = max_size
         self._timeout = timeout
         self._reader_from = 0.0
         credentials = _credentials(auth, secret, region)

@@ -30,6 +30,11 @@ _GRAPH_BYTES = 768
 """What pgvector's HNSW takes a row in memory beside the vector, at m = 16: 32 neighbours of 16 bytes and itself."""
 
 
+def graph_bytes(chunks: int, dimensions: int) -> int:
+    """The memory that building HNSW over so many vectors takes."""
+    return chunks * (2 * dimensions + _GRAPH_BYTES)
+
+
 class Indexes:
     """The dear indexes of one embedding space during one ingest. A context manager: it may hold a connection."""
 
@@ -147,4 +152,4 @@ class Indexes:
         ).fetchone()
         assert row is not None
         chunks, own, cache = map(int, row)
-        return max(own, min(chunks * (2 * self._space.dimensions + _GRAPH_BYTES) // 1024, cache // 4))
+        return max(own, min(graph_bytes(chunks, self._space.dimensions) // 1024, cache // 4))

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ragdiet.store.database import Database
     from ragdiet.store.postings import Postings
 
-# An average length this far off moves no weight by more than the same share.
-_DRIFT = 0.02
+DRIFT = 0.02
+"""An average length this far off moves no weight by more than the same share."""
+
 _REWEIGHTED = 2_000  # rows at a time
 
 
@@ -150,38 +151,87 @@ def refreeze_average_length(database: Database, corpus_id: int, *, tenant: str) 
         if not corpus.chunks or not corpus.average_length:
             return False
         average = max(1.0, corpus.total_length / corpus.chunks)
-        if abs(average / corpus.average_length - 1) <= _DRIFT:
+        if abs(average / corpus.average_length - 1) <= DRIFT:
             return False
-        binary.register_sparsevecs(connection)
-        with connection.cursor(name="weights", binary=True) as rows:
-            rows.execute(
-                "SELECT chunk_id, length, sparsevec_send(weights) FROM ragdiet.lexical WHERE corpus_id = %s",
-                (corpus_id,),
-            )
-            while block := rows.fetchmany(_REWEIGHTED):
-                connection.execute(
-                    "UPDATE ragdiet.lexical l SET weights = made.weights "
-                    "FROM unnest(%s::bigint[], %b) AS made (chunk_id, weights) WHERE l.chunk_id = made.chunk_id",
-                    (
-                        [chunk_id for chunk_id, _, _ in block],
-                        binary.Sparsevecs(
-                            [_reweighted(stored, length, corpus.average_length, average) for _, length, stored in block]
-                        ),
-                    ),
-                )
-        connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
+        _reweigh(connection, corpus_id, average)
         return True
 
     return database.run(refreeze, tenant=tenant, repeatable=True)
 
 
-def _reweighted(stored: bytes, length: int, old: float, new: float) -> bytes:
+def rebuild_statistics(database: Database, corpus_id: int, *, tenant: str) -> None:
+    """Count a corpus anew from what is stored of its chunks, and make their weights anew with the true average.
+
+    In one transaction, with other writers of the corpus locked out; searches go on and see the old figures
+    until it ends.
+    """
+
+    def rebuild(connection: psycopg.Connection) -> None:
+        lock_corpus(connection, corpus_id)
+        connection.execute("DELETE FROM ragdiet.term WHERE corpus_id = %s", (corpus_id,))
+        connection.execute(
+            "INSERT INTO ragdiet.term (corpus_id, term, df) SELECT %(id)s, term, count(*) "
+            "FROM ragdiet.lexical, unnest(terms) AS term WHERE corpus_id = %(id)s GROUP BY term ORDER BY term",
+            {"id": corpus_id},
+        )
+        counted = connection.execute(
+            "UPDATE ragdiet.corpus SET (chunks, total_length) = (SELECT count(*), coalesce(sum(length), 0) "
+            "FROM ragdiet.lexical WHERE corpus_id = %(id)s), version = version + 1 WHERE id = %(id)s "
+            "RETURNING chunks, total_length",
+            {"id": corpus_id},
+        ).fetchone()
+        assert counted is not None
+        chunks, length = counted
+        if chunks:
+            _reweigh(connection, corpus_id, max(1.0, length / chunks))
+
+    database.run(rebuild, tenant=tenant, repeatable=True)
+
+
+def _reweigh(connection: psycopg.Connection, corpus_id: int, average: float) -> None:
+    """Give the chunks of a locked corpus the weights of another average length, and note it."""
+    binary.register_sparsevecs(connection)
+    with connection.cursor(name="weights", binary=True) as rows:
+        rows.execute(
+            "SELECT chunk_id, length, sparsevec_send(weights) FROM ragdiet.lexical WHERE corpus_id = %s", (corpus_id,)
+        )
+        while block := rows.fetchmany(_REWEIGHTED):
+            connection.execute(
+                "UPDATE ragdiet.lexical l SET weights = made.weights "
+                "FROM unnest(%s::bigint[], %b) AS made (chunk_id, weights) WHERE l.chunk_id = made.chunk_id",
+                (
+                    [chunk_id for chunk_id, _, _ in block],
+                    binary.Sparsevecs([_reweighted(stored, length, average) for _, length, stored in block]),
+                ),
+            )
+    connection.execute("UPDATE ragdiet.corpus SET average_length = %s WHERE id = %s", (average, corpus_id))
+
+
+def stored_saturation(stored: bytes, length: int) -> float:
+    """The saturation that a chunk's weights were made with, told from them alone; 0 where it has no terms.
+
+    ``stored``: a sparsevec in its binary form. A weight is tf / (tf + saturation) and the counts add up to the
+    length, so the saturation is the length over the sum of weight / (1 - weight).
+    """
+    total = float(_odds(stored).sum())
+    return length / total if total else 0.0
+
+
+def _odds(stored: bytes) -> NDArray[np.float64]:
+    """weight / (1 - weight) of each entry of a sparsevec in its binary form."""
+    weights = np.frombuffer(stored, ">f4", offset=_values_from(stored)).astype(np.float64)
+    return weights / (1 - weights)
+
+
+def _values_from(stored: bytes) -> int:
+    return len(stored) - (len(stored) - binary.SPARSEVEC_HEAD) // 2
+
+
+def _reweighted(stored: bytes, length: int, average: float) -> bytes:
     """A sparsevec in its binary form, with the weights that its counts have at another average length."""
-    head = len(stored) - (len(stored) - binary.SPARSEVEC_HEAD) // 2
-    weights = np.frombuffer(stored, ">f4", offset=head).astype(np.float64)
-    # The inverse of bm25.weight gives the counts back.
-    counts = np.rint(weights * bm25.saturation(length, old) / (1 - weights))
-    return stored[:head] + (counts / (counts + bm25.saturation(length, new))).astype(">f4").tobytes()
+    counts = np.rint(_odds(stored) * stored_saturation(stored, length))
+    weights = counts / (counts + bm25.saturation(length, average))
+    return stored[: _values_from(stored)] + weights.astype(">f4").tobytes()
 
 
 def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
