@@ -17,6 +17,7 @@ from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, CostRow
+    from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Progress, Source
     from ragdiet.stream import AnswerStream
@@ -197,6 +198,14 @@ class AsyncRAG:
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    async def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
+        """See ``RAG.rebuild_statistics``."""
+        await self._run(self.sync.rebuild_statistics, collection, tenant=tenant)
+
+    async def doctor(self) -> Diagnosis:
+        """See ``RAG.doctor``."""
+        return await self._run(self.sync.doctor)
 
     async def close(self) -> None:
         """See ``RAG.close``."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ragdiet.errors import RagdietError
-from ragdiet.terminal import answer_lines, columns, ingest_with_progress, rejection_lines, report_line
+from ragdiet.terminal import answer_lines, columns, diagnosis_lines, ingest_with_progress, rejection_lines, report_line
 
 if TYPE_CHECKING:
     from ragdiet.rag import RAG
@@ -191,6 +195,53 @@ def costs(options: dict[str, Any], by: Any, since: str | None) -> None:
         for row in rows
     ]
     click.echo(columns(cells))
+
+
+@main.command("rebuild-statistics")
+@click.pass_obj
+def rebuild_statistics(options: dict[str, Any]) -> None:
+    """Count anew what keyword search needs of the collection."""
+    with _opened(options) as rag:
+        rag.rebuild_statistics()
+    click.echo(f"{options['collection']} was counted anew")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Look for what makes searches slow, wrong or unsafe, with the commands that mend it. Changes nothing.
+
+    Exit status 1 if something fails; warnings alone are 0.
+    """
+    with _opened(ctx.obj) as rag:
+        diagnosis = rag.doctor()
+    if as_json:
+        findings = [asdict(finding) for finding in diagnosis.findings]
+        click.echo(json.dumps({"status": diagnosis.status, "findings": findings}, indent=2))
+    else:
+        click.echo(diagnosis_lines(diagnosis, [_as_called(ctx, command) for command in diagnosis.mend]))
+    if diagnosis.status == "fail":
+        sys.exit(1)
+
+
+def _as_called(ctx: click.Context, command: str) -> str:
+    """A command of ragdiet with the options that this one was given, but for a password, on its line."""
+    above = ctx.find_root()
+    given = [
+        word
+        for name in ("path", "database", "region", "embedder")
+        if above.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        for word in (f"--{name}", _without_password(ctx.obj[name]) if name == "database" else ctx.obj[name])
+    ]
+    name = "ragdiet "
+    return f"{name}{shlex.join(given)} {command.removeprefix(name)}" if given and command.startswith(name) else command
+
+
+def _without_password(dsn: str) -> str:
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    return make_conninfo("", **{**conninfo_to_dict(dsn), "password": None})
 
 
 @main.command()

@@ -14,6 +14,8 @@ _MUTED = "color: #6b6b6b"
 _CELL = "text-align: left; vertical-align: top; padding: 2px 10px 2px 0"
 _COLOURS = {"answered": "#2e7d32", "clarify": "#1565c0", "abstained": "#b26a00", "failed": "#b3261e"}
 
+_STATUS_COLOURS = {"ok": "#2e7d32", "warn": "#b26a00", "fail": "#b3261e"}
+
 
 def hits_html(hits: Sequence[Hit]) -> str:
     """A row for each hit: its score, where each leg ranked it, its source and the start of its text."""
@@ -104,6 +106,19 @@ def report_html(report: IngestReport) -> str:
         return counts
     rows = ((escape(_place(one)), escape(one.error), escape(one.reason)) for one in report.rejected)
     return counts + _table(("rejected", "error", "reason"), rows)
+
+
+def diagnosis_html(findings: Sequence[tuple[str, str, str, Sequence[str]]]) -> str:
+    """A row for each finding: its status, its check, what was found, and the commands that mend it."""
+    rows = (
+        (
+            f"<b style='color: {_STATUS_COLOURS[status]}'>{status}</b>",
+            escape(check),
+            escape(what) + "".join(f"<br><code>{escape(command)}</code>" for command in mend),
+        )
+        for status, check, what, mend in findings
+    )
+    return _table(("", "check", "found"), rows)
 
 
 def _place(rejection: Rejection) -> str:

@@ -25,13 +25,14 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
 from ragdiet.retrieve import HybridRetriever
-from ragdiet.store import Collections, Database, check_schema, migrate
+from ragdiet.store import Collections, Database, check_schema, find_corpus, migrate, rebuild_statistics
 from ragdiet.stream import AnswerStream
 from ragdiet.tokens import default_counter
 from ragdiet.types import Turn
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Progress, Source
     from ragdiet.protocols import Chunker, Compressor, Confidence, Embedder, Generator, Retriever
@@ -389,6 +390,31 @@ class RAG:
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
         return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+
+    def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
+        """Count what BM25 needs of a collection anew, exactly; for when ``doctor`` finds that it is not as noted.
+
+        Ingests of the collection wait meanwhile, searches go on. Raises InvalidArgument where there is none of
+        that name.
+        """
+        self._check_schema()
+        name = _checked_name(collection or self.collection, "collection")
+        tenant = self.tenant if tenant is None else tenant
+        corpus = find_corpus(self.store, tenant=tenant, collection=name)
+        if corpus is None:
+            raise InvalidArgument(f"there is no collection {name!r}: ingest into it first")
+        rebuild_statistics(self.store, corpus.id, tenant=tenant)
+
+    def doctor(self) -> Diagnosis:
+        """What is wrong with the database, and the commands that mend it. Changes nothing, and may be called at any
+        time: it takes some seconds, and no statement of it more than 10.
+
+        Looks at the writer as the role that this RAG connects as. A role under row-level security sees the
+        collections of this RAG's tenant alone.
+        """
+        from ragdiet.doctor import diagnose
+
+        return diagnose(self.store, self.space, tenant=self.tenant)
 
     def close(self) -> None:
         """Close the connections; the last user of an embedded server stops it. Safe to call again."""

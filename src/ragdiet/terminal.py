@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ragdiet.doctor import Diagnosis
     from ragdiet.ingest import Progress
     from ragdiet.rag import RAG
     from ragdiet.types import Answer, IngestReport
@@ -70,6 +71,19 @@ def answer_lines(answer: Answer) -> str:
             f"({answer.context.ratio:.0%})"
         )
     lines.append(f"  price ${answer.cost:f}   prompt_id {answer.prompt_id}")
+    return "\n".join(lines)
+
+
+def diagnosis_lines(diagnosis: Diagnosis, commands: Sequence[str]) -> str:
+    """A line for each finding, those that are not ok in bold, then the ``commands`` that mend them."""
+    width = max(len(finding.check) for finding in diagnosis.findings)
+    lines = [
+        click.style(line, bold=True) if finding.status != "ok" else line
+        for finding in diagnosis.findings
+        if (line := f"{finding.status:4}  {finding.check:{width}}  {finding.what}")
+    ]
+    if commands:
+        lines += ["", "To mend it, in this order:", *commands]
     return "\n".join(lines)
 
 

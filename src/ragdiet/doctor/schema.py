@@ -1,0 +1,76 @@
+"""Checks of the schema and of the embedding spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ragdiet.doctor.commands import ragdiet, sql
+from ragdiet.doctor.facts import Schema, SpaceTables
+from ragdiet.doctor.finding import Finding
+from ragdiet.store.version import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from ragdiet.types import Space
+
+
+def revision(schema: Schema) -> Finding:
+    """The schema is this ragdiet's."""
+    found = schema.revision
+    migrate = (ragdiet("migrate"),)
+    if found is None:
+        return Finding(check="schema", status="fail", what="this database has no ragdiet schema", mend=migrate)
+    if found > SCHEMA_VERSION:
+        return Finding(
+            check="schema", status="fail", what=f"schema {found}, this ragdiet knows {SCHEMA_VERSION}: upgrade ragdiet"
+        )
+    if found < SCHEMA_VERSION:
+        return Finding(
+            check="schema", status="fail", what=f"schema {found}, this ragdiet needs {SCHEMA_VERSION}", mend=migrate
+        )
+    owned = "" if schema.is_owner else f"; its tables belong to {schema.owner}, who alone may run the SQL below"
+    return Finding(check="schema", status="ok", what=f"schema {found}{owned}")
+
+
+def spaces(schema: Schema, space: Space) -> Iterator[Finding]:
+    """This embedder's space is there, and each space has its tables, as wide as it says."""
+    known = {found.name: found for found in schema.spaces}
+    if space.name not in known:
+        yield _fail(f"there is no space {space.name!r} yet, that of {space.model}", ragdiet("migrate"))
+    elif (own := known[space.name]) and (own.model, own.dimensions) != (space.model, space.dimensions):
+        yield _fail(
+            f"space {space.name!r} holds {own.dimensions} dimensions of {own.model}, not {space.dimensions} of "
+            f"{space.model}: give this embedder's space another name"
+        )
+    for found in schema.spaces:
+        yield from _tables(found)
+        if found.state == "building":
+            yield Finding(check="spaces", status="warn", what=f"space {found.name!r} is still being built")
+
+
+def _tables(space: SpaceTables) -> Iterator[Finding]:
+    missing = [
+        f"{kind}_{space.name}"
+        for kind, is_there in (("vector", space.has_vectors), ("sentence", space.has_sentences))
+        if not is_there
+    ]
+    if missing:
+        present = {f"vector_{space.name}", f"sentence_{space.name}"} - {*missing}
+        yield _fail(
+            f"space {space.name!r} has no table {' and no '.join(missing)}: its vectors are lost. Make it anew with "
+            "its embedder, and embed again",
+            *(sql("DROP TABLE ragdiet.{}", table) for table in present),
+            sql("DELETE FROM ragdiet.space WHERE name = {name}", name=space.name),
+            ragdiet("migrate"),
+        )
+    elif space.column != space.dimensions:
+        yield _fail(
+            f"the vectors of space {space.name!r} have {space.column} dimensions, not {space.dimensions}",
+            sql(
+                "UPDATE ragdiet.space SET dimensions = {width} WHERE name = {name}", width=space.column, name=space.name
+            ),
+        )
+
+
+def _fail(what: str, *mend: str) -> Finding:
+    return Finding(check="spaces", status="fail", what=what, mend=mend)
