@@ -11,7 +11,9 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ragdiet import bm25
 from ragdiet.doctor.facts import Plan, Recall, Recount
-from ragdiet.retrieve.statement import find_collection, statement
+from ragdiet.retrieve.collection import Collection, Way, find_collection
+from ragdiet.retrieve.hybrid_statement import hybrid_statement
+from ragdiet.retrieve.restriction import Restriction
 from ragdiet.store.statistics import stored_saturation
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from ragdiet.doctor.facts import Corpus
-    from ragdiet.retrieve.statement import Way
     from ragdiet.types import Space
 
 DEPTH = 100
@@ -63,7 +64,9 @@ def plans(connection: psycopg.Connection, space: Space, corpora: Sequence[Corpus
     }
     planned = []
     for way, searched in ways.items():
-        nodes = list(_nodes(_explained(connection, statement(space, way, depth=DEPTH))))
+        nodes = list(
+            _nodes(_explained(connection, hybrid_statement(space, way, depth=DEPTH, restriction=Restriction())))
+        )
         planned.append(
             Plan(
                 by_index=way == "index",
@@ -146,7 +149,7 @@ def _frequencies(connection: psycopg.Connection, corpus: Corpus) -> tuple[int, i
     """Of a sample of noted terms and one of stored ones: how many, and how many with a wrong frequency."""
     connection.execute("SET LOCAL enable_seqscan = off")
     rows = connection.execute(
-        "SELECT coalesce(noted.df, 0), (SELECT count(*) FROM ragdiet.lexical l "
+        "SELECT coalesce(noted.df, 0), (SELECT count(*) FROM ragdiet.searchable_lexical l "
         "WHERE l.corpus_id = %(id)s AND l.terms @> ARRAY[sample.term]) "
         "FROM ((SELECT term FROM ragdiet.term WHERE corpus_id = %(id)s ORDER BY hashint4(term) LIMIT %(half)s) "
         "UNION (SELECT unnest(terms) FROM (SELECT terms FROM ragdiet.lexical WHERE corpus_id = %(id)s "
@@ -171,8 +174,10 @@ def _weights(connection: psycopg.Connection, corpus: Corpus) -> list[bool]:
     ]
 
 
-def _found(connection: psycopg.Connection, space: Space, corpus: Corpus) -> Any:
-    return find_collection(connection, space, tenant=corpus.tenant, collection=corpus.collection, ef_search=EF_SEARCH)
+def _found(connection: psycopg.Connection, space: Space, corpus: Corpus) -> Collection | None:
+    return find_collection(
+        connection, space, tenant=corpus.tenant, collection=corpus.collection, ef_search=EF_SEARCH, filtered=False
+    )
 
 
 def _explained(connection: psycopg.Connection, query: Composed) -> dict[str, Any]:
