@@ -16,6 +16,7 @@ from ragdiet.doctor.finding import Diagnosis, Finding, examined
 from ragdiet.doctor.wording import size
 from ragdiet.store.connection import mapped_errors
 from ragdiet.store.connection.failures import reason
+from ragdiet.store.tenancy import become
 from ragdiet.store.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class _Reader:
                     (f"{_SECONDS}s",),
                 )
                 if self.tenant is not None:
-                    self._connection.execute("SELECT set_config('ragdiet.tenant', %s, true)", (self.tenant,))
+                    become(self._connection, self.tenant)
                 return gather(self._connection)
         except psycopg.errors.InsufficientPrivilege as error:
             return Unread(
@@ -89,8 +90,8 @@ def diagnose(database: Database, space: Space, *, tenant: str) -> Diagnosis:
 
 def _of_store(reader: _Reader, about: Server, found: Schema, space: Space, tenant: str) -> list[Finding]:
     tables = reader.read(gather.tables)
-    if tenants.is_bound(about, found) and isinstance(tables, tuple) and any(table.has_policy for table in tables):
-        reader.tenant = f"t:{tenant}"
+    if tenants.is_bound(about, found):
+        reader.tenant = tenant
     findings = examined("spaces", found, lambda facts: schema.spaces(facts, space), _spaces(found))
     corpora = reader.read(gather.corpora)
     if isinstance(corpora, Unread):
@@ -191,7 +192,7 @@ def _of_collections(reader: _Reader, space: Space, corpora: Corpora, spaces: Seq
 def _of_tenants(
     about: Server, found: Schema, tables: tuple[TableState, ...] | Unread, corpora: Corpora
 ) -> list[Finding]:
-    fine = "one" if corpora.tenants < 2 else f"{corpora.tenants:,}, kept apart by row-level security"
+    fine = f"{about.role} is held to one by row-level security" if tenants.is_bound(about, found) else "none, or one"
     return examined("tenants", tables, lambda facts: tenants.tenants(about, found, facts, corpora.tenants), fine)
 
 

@@ -42,11 +42,7 @@ def spaces(schema: Schema, space: Space) -> Iterator[Finding]:
             f"space {space.name!r} holds {own.dimensions} dimensions of {own.model}, not {space.dimensions} of "
             f"{space.model}: give this embedder's space another name"
         )
-    elif own.state == "retired":
-        yield _fail(f"space {space.name!r} was retired: open the database with the embedder of an active space")
     for found in schema.spaces:
-        if found.state == "retired":  # its tables are gone on purpose
-            continue
         yield from _tables(found)
         if found.state == "building":
             yield Finding(check="spaces", status="warn", what=f"space {found.name!r} is still being built")
@@ -59,11 +55,12 @@ def _tables(space: SpaceTables) -> Iterator[Finding]:
         if not is_there
     ]
     if missing:
-        present = {f"vector_{space.name}", f"sentence_{space.name}"} - {*missing}
+        both = (f"vector_{space.name}", f"sentence_{space.name}")
         yield _fail(
             f"space {space.name!r} has no table {' and no '.join(missing)}: its vectors are lost. Make it anew with "
             "its embedder, and embed again",
-            *(sql("DROP TABLE ragdiet.{}", table) for table in present),
+            *(sql("DROP TABLE IF EXISTS ragdiet.{} CASCADE", table) for table in both),
+            *(sql("DROP FUNCTION IF EXISTS ragdiet.{} CASCADE", f"incoming_{table}") for table in both),
             sql("DELETE FROM ragdiet.space WHERE name = {name}", name=space.name),
             ragdiet("migrate"),
         )
