@@ -284,6 +284,9 @@ def test_recall_of_a_poor_graph(large: tuple[RAG, str]) -> None:
         f"CREATE INDEX {HNSW} ON ragdiet.vector_words_64 USING hnsw (embedding halfvec_cosine_ops) "
         "WITH (m = 2, ef_construction = 4)",
     )
+    (finding,) = rag.doctor().of("recall")
+    assert (finding.status, finding.mend) == ("warn", ())  # the finding about the index has the commands
+    spoil(dsn, f"ALTER INDEX ragdiet.{HNSW} SET (m = 16, ef_construction = 64)")  # the graph stays as it is
     diagnosis = rag.doctor()
     fault(diagnosis, "recall", "of the 10 nearest are found in default", "warn")
     mend(dsn, diagnosis.findings)
@@ -292,7 +295,7 @@ def test_recall_of_a_poor_graph(large: tuple[RAG, str]) -> None:
 
 
 def test_what_is_too_large_to_measure_is_said() -> None:
-    (finding,) = recall([Unread(reason="an exact search of huge takes too long")], WordEmbedder().space)
+    (finding,) = recall([Unread(reason="an exact search of huge takes too long")], None)
     assert (finding.status, finding.what) == ("ok", "not measured: an exact search of huge takes too long")
 
 
