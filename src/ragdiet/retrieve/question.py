@@ -7,6 +7,8 @@ An exclusion is a ``-`` after a space, or at the start, and right before a phras
 letters (or ``C++``, ``C#``; in Chinese, Japanese and Korean of any length). So these are none: hyphens in
 words, dashes between words ("sugar - free"), numbers (-5), flags such as ``-v``, ``-rf``, ``--help`` and
 ``-name=x``, and what stands between backticks.
+In a text of several sentences, or of more than 15 words beside them, marks ask for nothing: it quotes titles, and
+what others say (seven of CACM's 52 questions do, and lost a seventh of their nDCG to phrases they never meant).
 Longer flags look like exclusions; in a sentence, which ends with a question mark, only the last words can
 be some: "what does find -name do?" excludes nothing.
 """
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.retrieve.rewrite import without_question_words
+from ragdiet.sentences import split_sentences
 
 if TYPE_CHECKING:
     from ragdiet.analysis import Analyzer
@@ -36,6 +39,7 @@ _MARKED = re.compile(
     """,
     re.VERBOSE,
 )
+_MOST_WORDS = 15
 _SPACES = re.compile(r"\s+")
 
 
@@ -141,6 +145,8 @@ def without_exclusions(question: str) -> str:
 
 def _marked(question: str) -> list[tuple[re.Match[str], bool]]:
     """The phrases and exclusions in their order, each with whether it excludes."""
+    if _is_text(_MARKED.sub(" ", question)):
+        return []
     found = [match for match in _MARKED.finditer(question) if not match.group().startswith("`")]
     is_sentence = question.rstrip().endswith("?")
     marked: list[tuple[re.Match[str], bool]] = []
@@ -154,6 +160,10 @@ def _marked(question: str) -> list[tuple[re.Match[str], bool]]:
             marked.append((match, excludes))
         after = match.start()
     return marked[::-1]
+
+
+def _is_text(outside: str) -> bool:
+    return len(outside.split()) > _MOST_WORDS or len(split_sentences(outside)) > 1
 
 
 def _phrase(text: str, analyzer: Analyzer) -> Phrase:
