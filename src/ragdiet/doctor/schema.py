@@ -43,13 +43,21 @@ def spaces(schema: Schema, space: Space) -> Iterator[Finding]:
             f"{space.model}: give this embedder's space another name"
         )
     elif own.state == "retired":
-        yield _fail(f"space {space.name!r} was retired: open the database with the embedder of an active space")
+        yield _fail(
+            f"space {space.name!r} was retired, and its vectors are gone: open the database with the embedder of an "
+            "active space, or call that one's reembed, which builds it again"
+        )
     for found in schema.spaces:
         if found.state == "retired":  # its tables are gone on purpose
             continue
         yield from _tables(found)
         if found.state == "building":
-            yield Finding(check="spaces", status="warn", what=f"space {found.name!r} is still being built")
+            yield Finding(
+                check="spaces",
+                status="warn",
+                what=f"space {found.name!r} is still being built, and not searched: call reembed with the embedder "
+                f"of {found.model} to go on, or retire the space",
+            )
 
 
 def _tables(space: SpaceTables) -> Iterator[Finding]:
@@ -63,7 +71,7 @@ def _tables(space: SpaceTables) -> Iterator[Finding]:
         yield _fail(
             f"space {space.name!r} has no table {' and no '.join(missing)}: its vectors are lost. Make it anew with "
             "its embedder, and embed again",
-            *(sql("DROP TABLE ragdiet.{}", table) for table in present),
+            *(sql("DROP TABLE ragdiet.{} CASCADE", table) for table in present),
             sql("DELETE FROM ragdiet.space WHERE name = {name}", name=space.name),
             ragdiet("migrate"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ragdiet.doctor.commands import sql
+from ragdiet.doctor.commands import ragdiet, sql
 from ragdiet.doctor.facts import Schema, Server, TableState
 from ragdiet.doctor.finding import Finding
 
@@ -35,8 +35,6 @@ def tenants(server: Server, schema: Schema, tables: Sequence[TableState], count:
             "role that owns nothing",
             mend=(
                 sql("CREATE ROLE {} LOGIN", _RUNTIME),
-                sql("GRANT USAGE ON SCHEMA ragdiet TO {}", _RUNTIME),
-                sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ragdiet TO {}", _RUNTIME),
-                sql("GRANT USAGE ON ALL SEQUENCES IN SCHEMA ragdiet TO {}", _RUNTIME),
+                ragdiet("migrate", "--runtime-role", _RUNTIME),
             ),
         )
