@@ -541,7 +541,11 @@ def test_tenants_apart(roles: Roles) -> None:
         assert app.ingest(documents(6)).unchanged == 6
         assert (status(app, "new_words").chunks, status(app, "new_words").missing) == (6, 0)
     app = RAG(apps, embedder=WordEmbedder(), tenant="a")
-    for call in (lambda: app.reembed(New()), lambda: app.retire_space("new_words")):
+    for call in (
+        lambda: app.reembed(New()),
+        lambda: app.reembed(New(), dry_run=True),
+        lambda: app.retire_space("new_words"),
+    ):
         with pytest.raises(StoreError, match=r"the role that ran rag\.migrate"):
             call()
     assert status(owner, "new_words").chunks == 12

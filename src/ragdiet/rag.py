@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
 from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
 from ragdiet.analysis import analyzer
+from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.confidence import LogisticConfidence
@@ -20,15 +21,7 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
-from ragdiet.ingest import (
-    Ingestor,
-    Reembedder,
-    Verdict,
-    backfill_token_bits,
-    checked_labels,
-    retrieval_score,
-    shortfall,
-)
+from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
@@ -131,8 +124,8 @@ class RAG:
         self.store = store
         self.embedder = embedder
         self.space = embedder.space
-        self.collection = _checked_name(collection, "collection")
-        self.tenant = _checked_tenant(tenant)
+        self.collection = checked_name(collection, "collection")
+        self.tenant = checked_tenant(tenant)
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [store]
         self._schema_checked = False
@@ -320,10 +313,10 @@ class RAG:
         with tracing(trace):
             report = self._ingestor(tenant=trace.tenant).ingest(
                 source,
-                collection=_checked_name(collection or self.collection, "collection"),
+                collection=checked_name(collection or self.collection, "collection"),
                 sync=sync,
                 dry_run=dry_run,
-                expires_at=_checked_expiry(expires_at),
+                expires_at=checked_expiry(expires_at),
                 progress=progress,
             )
             return (
@@ -337,13 +330,13 @@ class RAG:
         with another embedder), look at its answers, swap, and drop the old one when it is no longer wanted.
         """
         self._check_schema()
-        names = (_checked_name(one, "collection"), _checked_name(other, "collection"))
+        names = (checked_name(one, "collection"), checked_name(other, "collection"))
         self._collections.swap(*names, tenant=self._tenant(tenant))
 
     def drop(self, collection: str, *, tenant: str | None = None) -> int:
         """Delete a collection with all that is in it; returns how many documents it had."""
         self._check_schema()
-        return self._collections.drop(_checked_name(collection, "collection"), tenant=self._tenant(tenant))
+        return self._collections.drop(checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
         """Delete the documents of every collection whose time has come; returns how many there were.
@@ -368,9 +361,9 @@ class RAG:
     ) -> ReembedReport:
         """Give what is stored the vectors of another embedder, and switch to it, without a gap.
 
-        The space is built beside the one in use, for every collection of the database, or for ``collection``
-        alone: searches and ingests go on. Call it again after a crash: it takes up where it ended. When no chunk
-        lacks a vector, and ``gate`` is passed, the space becomes active: a RAG opened with the new embedder
+        The space is built beside the one in use, for every collection of every tenant, or for ``collection`` of
+        ``tenant`` alone: searches and ingests go on. Call it again after a crash: it takes up where it ended. When
+        no chunk lacks a vector, and ``gate`` is passed, the space becomes active: a RAG opened with the new embedder
         searches it, and until then gets SpaceBuilding. This RAG and others like it go on as they are, until
         ``retire_space`` drops their space. What they ingest after the switch has no vector in the new space
         until an ingest of the new RAG, or another ``reembed``, gives it one; its words find it meanwhile.
@@ -394,7 +387,8 @@ class RAG:
         with tracing(trace):
             if dry_run:
                 return reembedder.preview(default_counter())
-            report = reembedder.run(instead_of=self.space, judge=judge, progress=progress)
+            with self.store.read_your_writes():  # a gate searches what was just written
+                report = reembedder.run(instead_of=self.space, judge=judge, progress=progress)
             return replace(report, cost=self.ledger.cost_of(trace.prompt_id, tenant=trace.tenant))
 
     def spaces(self) -> tuple[SpaceStatus, ...]:
@@ -516,8 +510,8 @@ class RAG:
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
-        spend = None if max_cost is None else _checked_money(max_cost)
-        turns = tuple(turn if isinstance(turn, Turn) else _turn(turn) for turn in history)
+        spend = None if max_cost is None else checked_money(max_cost)
+        turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
         def run() -> Answer:
             self._check_search(scope)
@@ -603,7 +597,7 @@ class RAG:
             self.store,
             _token_model(self.embedder),
             tenant=trace.tenant,
-            collection=_checked_name(collection or self.collection, "collection"),
+            collection=checked_name(collection or self.collection, "collection"),
         )
 
     def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
@@ -613,7 +607,7 @@ class RAG:
         that name.
         """
         self._check_schema()
-        name = _checked_name(collection or self.collection, "collection")
+        name = checked_name(collection or self.collection, "collection")
         owner = self.tenant if tenant is None else tenant
         corpus = find_corpus(self.store, tenant=owner, collection=name)
         if corpus is None:
@@ -689,21 +683,11 @@ class RAG:
             return None
         if callable(gate):
             return lambda: Verdict(reason="" if gate(self, new) else "the gate said no")
-        labelled = checked_labels(gate)
-
-        def judge() -> Verdict:
-            with self.store.read_your_writes():
-                before, after = (
-                    retrieval_score(partial(rag.retrieve, collection=collection, tenant=tenant), labelled)
-                    for rag in (self, new)
-                )
-            lacking = shortfall(before, after, margin)
-            return Verdict(reason=lacking and f"the gate was missed: {lacking}", before=before, after=after)
-
-        return judge
+        old, other = (partial(rag.retrieve, collection=collection, tenant=tenant) for rag in (self, new))
+        return judge_of(gate, old, other, margin)
 
     def _corpus_id(self, collection: str, tenant: str) -> int:
-        corpus = find_corpus(self.store, tenant=tenant, collection=_checked_name(collection, "collection"))
+        corpus = find_corpus(self.store, tenant=tenant, collection=checked_name(collection, "collection"))
         if corpus is None:
             raise InvalidArgument(f"there is no collection {collection!r} yet: ingest into it first")
         return corpus.id
@@ -716,12 +700,12 @@ class RAG:
         )
 
     def _tenant(self, tenant: str | None) -> str:
-        return self.tenant if tenant is None else _checked_tenant(tenant)
+        return self.tenant if tenant is None else checked_tenant(tenant)
 
     def _scope(self, trace: Trace, collection: str | None, filter: FilterLike | None, k: int) -> Scope:
         return Scope(
             tenant=trace.tenant,
-            collection=_checked_name(collection or self.collection, "collection"),
+            collection=checked_name(collection or self.collection, "collection"),
             filter=as_filter(filter),
             k=k,
         )
@@ -748,42 +732,3 @@ def _grown(space: Space, neighbours: int, section_tokens: int | None) -> Callabl
             raise InvalidArgument(f"section_tokens is {section_tokens}: give at least 1")
         return partial(parent_section, space=space, most_tokens=section_tokens)
     return partial(with_neighbours, space=space, before=neighbours, after=neighbours) if neighbours else None
-
-
-def _checked_name(name: str, what: str) -> str:
-    if not name or len(name) > 200 or not name.isprintable():
-        raise InvalidArgument(f"{what} {name[:40]!r} cannot be used: give 1 to 200 printable characters")
-    return name
-
-
-def _checked_tenant(tenant: str) -> str:
-    return _checked_name(tenant, "tenant") if tenant else ""
-
-
-def _checked_expiry(expires_at: datetime | timedelta | None) -> datetime | None:
-    if expires_at is None:
-        return None
-    now = datetime.now(UTC)
-    moment = now + expires_at if isinstance(expires_at, timedelta) else expires_at
-    if moment.tzinfo is None:
-        raise InvalidArgument(f"expires_at is {moment}, in no time zone: give one, such as datetime.now(UTC) + ...")
-    if moment <= now:
-        raise InvalidArgument(f"expires_at is {moment}, which is past: give a later moment, or a timedelta")
-    return moment
-
-
-def _checked_money(amount: Decimal | str) -> Decimal:
-    try:
-        spend = Decimal(amount)
-    except InvalidOperation as error:
-        raise InvalidArgument(f"max_cost is {amount!r}: give USD, such as '0.01'") from error
-    if not spend.is_finite() or spend < 0:
-        raise InvalidArgument(f"max_cost is {amount}: give USD, zero or more")
-    return spend
-
-
-def _turn(pair: tuple[str, str]) -> Turn:
-    role, text = pair
-    if role not in ("user", "assistant"):
-        raise InvalidArgument(f"a turn's role is {role!r}: give 'user' or 'assistant'")
-    return Turn(role=role, text=text)  # type: ignore[arg-type]  # checked above

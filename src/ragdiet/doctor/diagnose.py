@@ -109,6 +109,7 @@ def _of_store(reader: _Reader, about: Server, found: Schema, space: Space, tenan
             about,
             chunks=corpora.chunks,
             dimensions={f"vector_{each.name}": each.dimensions for each in there},
+            building={f"vector_{each.name}" for each in there if each.state == "building"},
         ),
         f"{len(declared)} declared, all there, valid, and of their kind",
     )
@@ -217,7 +218,11 @@ def _of_server(reader: _Reader, about: Server, *, pool: int) -> list[Finding]:
 
 
 def _spaces(found: Schema) -> str:
-    return ", ".join(f"{each.name} ({each.dimensions} dimensions of {each.model})" for each in found.spaces)
+    return ", ".join(
+        f"{each.name} ({each.dimensions} dimensions of {each.model})"
+        for each in found.spaces
+        if each.state != "retired"
+    )
 
 
 def _hits(tables: Sequence[TableState]) -> str:

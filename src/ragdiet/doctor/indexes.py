@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ragdiet.doctor.commands import sql
 from ragdiet.doctor.facts import DeclaredIndex, IndexState, Server
@@ -21,8 +21,11 @@ def indexes(
     *,
     chunks: int,
     dimensions: Mapping[str, int],
+    building: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Each declared index is there, valid and of its kind; nothing else is invalid or unused.
+
+    Tables that reembed is ``building`` may lack theirs: it makes HNSW when it has written the vectors.
 
     ``dimensions`` by table of vectors: what building its HNSW needs of memory depends on them and on ``chunks``.
     """
@@ -34,6 +37,8 @@ def indexes(
             there = next((each for each in found if each.is_unique and _place(each) == _place(index)), None)
         if there is not None:
             own.add(there.name)
+        elif index.table in building:
+            continue
         before = _memory(index, server, chunks, dimensions)
         yield from _declared(index, there, before)
     for extra in found:

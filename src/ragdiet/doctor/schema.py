@@ -42,10 +42,20 @@ def spaces(schema: Schema, space: Space) -> Iterator[Finding]:
             f"space {space.name!r} holds {own.dimensions} dimensions of {own.model}, not {space.dimensions} of "
             f"{space.model}: give this embedder's space another name"
         )
+    elif own.state == "retired":
+        yield _fail(
+            f"space {space.name!r} was retired, and its vectors are gone: open the database with the embedder of an "
+            "active space, or call that one's reembed, which builds it again"
+        )
     for found in schema.spaces:
         yield from _tables(found)
         if found.state == "building":
-            yield Finding(check="spaces", status="warn", what=f"space {found.name!r} is still being built")
+            yield Finding(
+                check="spaces",
+                status="warn",
+                what=f"space {found.name!r} is still being built, and not searched: call reembed with the embedder "
+                f"of {found.model} to go on, or retire the space",
+            )
 
 
 def _tables(space: SpaceTables) -> Iterator[Finding]:

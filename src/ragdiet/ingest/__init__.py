@@ -1,7 +1,7 @@
 from ragdiet.ingest.backfill import backfill_token_bits
-from ragdiet.ingest.gate import Labelled, checked_labels, retrieval_score, shortfall
+from ragdiet.ingest.gate import Labelled, Verdict, judge_of
 from ragdiet.ingest.ingestor import Ingestor
-from ragdiet.ingest.reembed import Reembedded, Reembedder, Verdict
+from ragdiet.ingest.reembed import Reembedded, Reembedder
 from ragdiet.ingest.tally import Progress
 from ragdiet.load import Source
 
@@ -14,7 +14,5 @@ __all__ = [
     "Source",
     "Verdict",
     "backfill_token_bits",
-    "checked_labels",
-    "retrieval_score",
-    "shortfall",
+    "judge_of",
 ]

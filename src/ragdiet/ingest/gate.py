@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeAlias
 
@@ -12,6 +13,32 @@ from ragdiet.types import Hit, RetrievalScore
 
 Labelled: TypeAlias = Sequence[tuple[str, Collection[str]]]
 """Questions, each with the ids of the documents that answer it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a space may be switched to: ``reason`` says why not."""
+
+    reason: str = ""
+    before: RetrievalScore | None = None
+    after: RetrievalScore | None = None
+
+
+def judge_of(
+    labelled: Labelled, old: Callable[[str], Sequence[Hit]], new: Callable[[str], Sequence[Hit]], margin: float
+) -> Callable[[], Verdict]:
+    """Asks the ``labelled`` questions of the search in use and of the ``new`` one, which may score ``margin`` less.
+
+    Raises InvalidArgument where the questions prove nothing.
+    """
+    checked = checked_labels(labelled)
+
+    def judge() -> Verdict:
+        before, after = retrieval_score(old, checked), retrieval_score(new, checked)
+        lacking = shortfall(before, after, margin)
+        return Verdict(reason=lacking and f"the gate was missed: {lacking}", before=before, after=after)
+
+    return judge
 
 
 def checked_labels(labelled: Labelled) -> Labelled:

@@ -18,10 +18,11 @@ import numpy as np
 
 from ragdiet.embed import cached_embedder, text_hash
 from ragdiet.errors import RagdietError, StoreError
+from ragdiet.ingest.gate import Verdict
 from ragdiet.ingest.vectors import ChunkEmbedder
 from ragdiet.protocols import PricedEmbedder
 from ragdiet.store import EmbeddingCache, Indexes, NewChunk, Spaces, StoredChunk, Unembedded, migrate
-from ragdiet.types import Chunk, ReembedReport, Rejection, RetrievalScore
+from ragdiet.types import Chunk, ReembedReport, Rejection
 
 if TYPE_CHECKING:
     from ragdiet.protocols import Embedder, TokenCounter
@@ -44,15 +45,6 @@ class Reembedded:
     rejected: list[Rejection] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Whether a space may be switched to: ``reason`` says why not."""
-
-    reason: str = ""
-    before: RetrievalScore | None = None
-    after: RetrievalScore | None = None
-
-
 class Reembedder:
     """Gives chunks of one database their vectors in ``embedder.space``: all, or those of ``corpus_id``."""
 
@@ -70,6 +62,7 @@ class Reembedder:
         """What a run would do, and what it would cost, USD, as expected. Writes and spends nothing."""
         began = time.perf_counter()
         state = self._spaces.state(self._space)
+        self._spaces.check_owner(self._space)
         is_made = state in ("building", "active")
         chunks = self._chunks.count(is_made=is_made)
         tokens, cost = 0, Decimal(0)

@@ -92,6 +92,11 @@ class Spaces:
         check_known(space, known, may_be_retired=True)
         return known[2] if known else None
 
+    def check_owner(self, space: Space) -> None:
+        """Raise StoreError for a role that does not own the tables: it could not build the space, nor see all that
+        there is to embed."""
+        self._database.run(lambda connection: _check_owner(connection, space.name), tenant=None, repeatable=True)
+
     @contextmanager
     def building(self, name: str) -> Iterator[psycopg.Connection]:
         """Inside the block this process alone builds or retires the space; gives the connection that says so.
@@ -103,14 +108,8 @@ class Spaces:
                 "a space is built and retired in transactions of its own: call this outside of rag.store.using(...)"
             )
         with self._database.dedicated() as owner:
-            owns, locked = owner.execute(
-                "SELECT bool_and(pg_has_role(relowner, 'USAGE')), pg_try_advisory_lock(%s, hashtext(%s)) "
-                "FROM pg_class WHERE relnamespace = 'ragdiet'::regnamespace AND relname IN ('chunk', %s)",
-                (_LOCK, name, f"vector_{name}"),
-            ).fetchone() or (False, False)
-            if not owns:
-                raise StoreError("spaces are built and retired by the role that ran rag.migrate(): connect as that one")
-            if not locked:
+            _check_owner(owner, name)
+            if owner.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK, name)).fetchone() != (True,):
                 raise SpaceBusy(f"another process builds or retires space {name!r} now: wait until it is done")
             yield owner
 
@@ -170,6 +169,16 @@ class Spaces:
         raise StoreNotReady(
             f"space {name!r} is searched or written without a pause: retire it when there is less to do"
         )
+
+
+def _check_owner(connection: psycopg.Connection, name: str) -> None:
+    row = connection.execute(
+        "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class "
+        "WHERE relnamespace = 'ragdiet'::regnamespace AND relname IN ('chunk', %s)",
+        (f"vector_{name}",),
+    ).fetchone()
+    if row != (True,):
+        raise StoreError("spaces are built and retired by the role that ran rag.migrate(): connect as that one")
 
 
 def check_searchable(connection: psycopg.Connection, space: Space, *, tenant: str, collection: str) -> bool:

@@ -20,12 +20,13 @@ class TokenBits:
     def lacking(self, *, after: int, limit: int) -> list[tuple[int, str]]:
         """Chunks without token bits and their texts, by number, from behind ``after`` on.
 
-        The line of title and headings that a chunk was indexed under is not stored whole: its title and
-        innermost heading stand for it.
+        An older ragdiet did not store the line of title and headings that a chunk was indexed under: there its
+        title and innermost heading stand for it.
         """
         return self._database.run(
             lambda connection: connection.execute(
-                "SELECT c.id, concat_ws(E'\\n', nullif(concat_ws(' > ', d.title, c.meta->>'heading'), ''), c.text) "
+                "SELECT c.id, concat_ws(E'\\n', nullif(coalesce(c.context, "
+                "concat_ws(' > ', d.title, c.meta->>'heading')), ''), c.text) "
                 "FROM ragdiet.chunk c JOIN ragdiet.document d ON d.id = c.document_id "
                 "LEFT JOIN ragdiet.token_bits t ON t.chunk_id = c.id "
                 "WHERE c.corpus_id = %s AND c.id > %s AND t.chunk_id IS NULL ORDER BY c.id LIMIT %s",
