@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ragdiet.analysis import TERM_SPACE, Analyzer, analyzer, term_number
@@ -112,6 +112,7 @@ def test_every_language_of_the_stemmer_has_an_analyzer() -> None:
 _SIGNS = st.text(st.sampled_from("aBé東タ7 .,-_@+#'ß\u0301\u00ad२ि"), max_size=30)
 
 
+@example("\u0300\u0300", "english")
 @given(st.text(max_size=60) | _SIGNS, st.sampled_from(["english", "german", "turkish", "hindi"]))
 def test_terms_and_numbers_of_any_text(text: str, language: str) -> None:
     made = analyzer(language)

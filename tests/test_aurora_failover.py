@@ -111,7 +111,7 @@ def test_a_search_sees_what_the_reader_has_and_reads_its_own_writes_where_told(p
         until(lambda: len(rag.retrieve("notice period")) == 2)
         answer = rag.ask("How long is the notice period?")  # its ledger rows are read where they are written
         assert answer.outcome == "answered"
-        assert rag.ledger.cost_of(answer.prompt_id) == answer.cost
+        assert rag.ledger.cost_of(answer.prompt_id, tenant="") == answer.cost
 
 
 def test_the_writer_serves_searches_while_no_reader_can(

@@ -37,7 +37,7 @@ def test_an_ask_in_the_users_transaction_is_the_users_to_roll_back(rag: RAG, dsn
             assert rag.retrieve(QUESTION)[0].document_id == "staff"
             answer = rag.ask(QUESTION)
             assert answer.outcome == "answered"
-            assert rag.ledger.cost_of(answer.prompt_id) == answer.cost
+            assert rag.ledger.cost_of(answer.prompt_id, tenant="") == answer.cost
         assert mine.row_factory is dict_row
         assert mine.execute("SELECT count(*) AS asks FROM ragdiet.ask").fetchone() == {"asks": before[1] + 1}
         assert (rows(dsn, "call"), rows(dsn, "ask")) == before

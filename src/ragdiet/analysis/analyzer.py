@@ -102,11 +102,12 @@ class _Terms(dict[str, tuple[str, ...]]):
         if word.isascii() and word.isalpha() and (word.islower() or word[1:].islower()):
             lowered = rules.lower(word)
             return () if len(word) < 2 or lowered in rules.stop_words else (self.stem(lowered),)
-        return tuple(
+        found = (
             without_accents(piece, rules.distinct) if is_whole else self.stem(piece)
             for piece, is_whole in pieces(word, rules.lower, decimal_comma=rules.decimal_comma)
             if is_whole or piece not in rules.stop_words
         )
+        return tuple(term for term in found if term)  # of accents alone nothing is left
 
     def stem_of_part(self, part: str) -> str:
         return self.stem(self.rules.lower(part))
