@@ -77,9 +77,10 @@ def main() -> None:
         arguments.out.write_text(json.dumps({"machine": machine(), "summary": rows}, indent=1) + "\n")
 
 
-def opened(dsn: str) -> RAG:
+def opened(dsn: str, *, late_interaction: bool = False) -> RAG:
     """Documents whole, and all of them: judged by document, a copy that was kept out would count as not found."""
-    rag = RAG.connect(dsn, chunker=RecursiveChunker(size=WHOLE), quality=Quality.off())
+    pieces = {"chunker": RecursiveChunker(size=WHOLE), "quality": Quality.off(), "late_interaction": late_interaction}
+    rag = RAG.connect(dsn, **pieces)
     rag.migrate()
     return rag
 

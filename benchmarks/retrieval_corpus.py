@@ -59,12 +59,16 @@ def sources(found: Iterable[Passage]) -> dict[str, int]:
 
 
 def real_questions(data: Path, number: int, seed: int) -> list[str]:
-    """Questions of people: all of HotpotQA's, the others in equal parts from SQuAD and Natural Questions."""
+    """Questions of people: all of HotpotQA's, the others in equal parts from SQuAD and Natural Questions.
+
+    Without quotation marks, which bind a search to what they hold.
+    """
     hotpot = [row["question"] for row in read_lines(data / "hotpotqa_distractor" / "contexts.jsonl.gz")]
     others = [
         [row["text"] for row in read_lines(data / name / "queries.jsonl") if row["answerable"]]
         for name in ("squad_v2", "nq_lost_in_the_middle")
     ]
+    hotpot, *others = ([question for question in own if '"' not in question] for own in (hotpot, *others))
     random = np.random.default_rng(seed)
     picked = [list(random.permutation(own)) for own in others]
     asked = hotpot[: number // 3]
@@ -83,7 +87,7 @@ def rare_identifiers(found: Sequence[Passage], number: int, seed: int) -> list[s
 def _distinct(found: Iterable[Passage]) -> Iterator[Passage]:
     seen: set[str] = set()
     for passage in found:
-        if passage.text not in seen:
+        if passage.text not in seen and "\0" not in passage.text:
             seen.add(passage.text)
             yield passage
 

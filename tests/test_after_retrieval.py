@@ -101,7 +101,7 @@ def test_only_what_follows_in_the_text_is_joined(start: int, ordinal: int, joins
 
 def test_neighbours_are_joined_to_each_hit(chunked: RAG, database: Database) -> None:
     hits = chunked.retrieve("median of grouped data", k=4)
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         grown = with_neighbours(connection, hits, chunked.space, before=2, after=1)
         same = with_neighbours(connection, hits, chunked.space, before=0, after=0)
     assert same == hits
@@ -117,7 +117,7 @@ def test_neighbours_are_joined_to_each_hit(chunked: RAG, database: Database) -> 
 
 def test_a_chunk_stands_in_one_hit_alone(chunked: RAG, database: Database) -> None:
     hits = chunked.retrieve("statistics", k=1_000)
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         assert with_neighbours(connection, hits, chunked.space, before=3, after=3) == hits
         few = with_neighbours(connection, hits[:3], chunked.space, before=3, after=3)
     size = {hit.chunk_id: hit.tokens for hit in hits}
@@ -126,7 +126,7 @@ def test_a_chunk_stands_in_one_hit_alone(chunked: RAG, database: Database) -> No
 
 def test_hits_that_are_gone_stay_as_they_are(chunked: RAG, database: Database) -> None:
     gone = Hits([replace(chunked.retrieve("median", k=1)[0], chunk_id=10**9)])
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         assert with_neighbours(connection, gone, chunked.space) == gone
         assert parent_section(connection, gone, chunked.space, most_tokens=500) == gone
         assert with_neighbours(connection, Hits(), chunked.space) == ()
@@ -137,7 +137,7 @@ def test_parent_section(database: Database) -> None:
     offsets = [(HEADED.index("# One"), 1, "One"), (HEADED.index("# Two"), 1, "Two")]
     rag.ingest([Document("headed", HEADED, meta={"headings": offsets}), Document("plain", "Beta stands alone here.")])
     hits = rag.retrieve("paragraph of beta", k=5)
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         whole = parent_section(connection, hits, rag.space, most_tokens=10_000)
         small = parent_section(connection, hits[:1], rag.space, most_tokens=80)
         own = parent_section(connection, hits, rag.space, most_tokens=1)
@@ -153,7 +153,7 @@ def test_parent_section(database: Database) -> None:
 
 @pytest.mark.parametrize("before", [-1, 101])
 def test_neighbours_that_cannot_be(chunked: RAG, database: Database, before: int) -> None:
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         with pytest.raises(InvalidArgument, match="0 to 100"):
             with_neighbours(connection, (), chunked.space, before=before)
         with pytest.raises(InvalidArgument, match="at least 1"):

@@ -284,6 +284,9 @@ def test_recall_of_a_poor_graph(large: tuple[RAG, str]) -> None:
         f"CREATE INDEX {HNSW} ON ragdiet.vector_words_64 USING hnsw (embedding halfvec_cosine_ops) "
         "WITH (m = 2, ef_construction = 4)",
     )
+    (finding,) = rag.doctor().of("recall")
+    assert (finding.status, finding.mend) == ("warn", ())  # the finding about the index has the commands
+    spoil(dsn, f"ALTER INDEX ragdiet.{HNSW} SET (m = 16, ef_construction = 64)")  # the graph stays as it is
     diagnosis = rag.doctor()
     fault(diagnosis, "recall", "of the 10 nearest are found in default", "warn")
     mend(dsn, diagnosis.findings)
@@ -292,7 +295,7 @@ def test_recall_of_a_poor_graph(large: tuple[RAG, str]) -> None:
 
 
 def test_what_is_too_large_to_measure_is_said() -> None:
-    (finding,) = recall([Unread(reason="an exact search of huge takes too long")], WordEmbedder().space)
+    (finding,) = recall([Unread(reason="an exact search of huge takes too long")], None)
     assert (finding.status, finding.what) == ("ok", "not measured: an exact search of huge takes too long")
 
 
@@ -364,15 +367,12 @@ def test_a_space_without_its_table(database: Database, dsn: str, minilm: MiniLM)
     fault(diagnosis, "spaces", "has no table vector_minilm_384")
     mend(dsn, diagnosis.findings)
     assert faults(rag.doctor()) == []
-    spoil(
-        dsn,
-        "DROP TABLE ragdiet.vector_minilm_384, ragdiet.sentence_minilm_384 CASCADE",
-        "DELETE FROM ragdiet.space",
-    )
-    diagnosis = rag.doctor()
-    fault(diagnosis, "spaces", "there is no space 'minilm_384' yet")
-    mend(dsn, diagnosis.findings)
-    assert rag.doctor().of("spaces")[0].status == "ok"
+
+
+def test_a_space_that_was_never_made(database: Database) -> None:
+    diagnosis = RAG(database, embedder=WordEmbedder(name="never_made")).doctor()
+    fault(diagnosis, "spaces", "there is no space 'never_made' yet, that of test:words")
+    assert diagnosis.of("spaces")[0].mend == ("ragdiet migrate",)
 
 
 def test_a_space_of_other_dimensions(filled: RAG, database: Database, dsn: str) -> None:
@@ -607,7 +607,7 @@ def role(dsn: str) -> Iterator[str]:
     spoil(dsn, "CREATE ROLE stranger LOGIN")
     yield "stranger"
     with psycopg.connect(dsn, autocommit=True) as connection:
-        for name in ("stranger", "ragdiet_runtime"):
+        for name in ("stranger", "ragdiet_app"):
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None:
                 connection.execute(f"DROP OWNED BY {name}".encode())
                 connection.execute(f"DROP ROLE {name}".encode())
@@ -631,19 +631,33 @@ def test_a_role_without_rights(filled: RAG, dsn: str, role: str) -> None:
 
 def test_tenants(filled: RAG, dsn: str, role: str) -> None:
     filled.ingest([Document("a", "Of another tenant.")], tenant="it's")
+    spoil(dsn, "ALTER TABLE ragdiet.chunk DISABLE ROW LEVEL SECURITY")
     diagnosis = filled.doctor()
-    fault(diagnosis, "tenants", "ragdiet passes by every policy", "warn")
+    assert [finding.status for finding in diagnosis.of("tenants")] == ["fail", "warn"]
+    assert "2 tenants, and ragdiet passes by every policy" in diagnosis.of("tenants")[1].what
     mend(dsn, diagnosis.of("tenants"))
-    store = Database(make_conninfo(dsn, user="ragdiet_runtime"))
+    store = Database(make_conninfo(dsn, user="ragdiet_app"))
     bound = RAG(store, embedder=WordEmbedder(), tenant="it's").doctor()
-    assert {finding.check for finding in bound.findings if finding.status != "ok"} == {"sessions"}
-    assert bound.of("tenants")[0].what.startswith("one")
+    assert faults(bound) == ["sessions: ragdiet_app may not see what other roles do"]
+    assert bound.of("tenants")[0].what == "ragdiet_app is held to one by row-level security"
     assert bound.of("statistics")[0].what == "as counted; 1 chunks in 1 collection"
     with store.dedicated() as connection:
         about, found = gather.server(connection), gather.schema(connection, SCHEMA_VERSION)
-        assert list(tenants.tenants(about, found, gather.tables(connection), 2)) == []
         (finding,) = tenants.tenants(about, replace(found, is_owner=True), gather.tables(connection), 2)
         assert "owns the tables" in finding.what
+    store.close()
+
+
+def test_the_role_of_the_application_counts_its_collection_anew(filled: RAG, dsn: str, role: str) -> None:
+    filled.migrate(runtime_role=role)
+    before = state(dsn)
+    spoil(dsn, "DELETE FROM ragdiet.term", "UPDATE ragdiet.corpus SET average_length = 3")
+    store = Database(make_conninfo(dsn, user=role))
+    rag = RAG(store, embedder=WordEmbedder())
+    assert rag.doctor().of("statistics")[0].status == "fail"
+    rag.rebuild_statistics()
+    assert rag.doctor().of("statistics")[0].status == "ok"
+    assert state(dsn) == before
     store.close()
 
 

@@ -36,14 +36,14 @@ def vocabulary(filled: RAG, database: Database) -> Iterator[Vocabulary]:
 
 
 def _vocabulary(database: Database, tenant: str, language: str = "english") -> Iterator[Vocabulary]:
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         row = connection.execute("SELECT id FROM ragdiet.corpus WHERE tenant = %s", (tenant,)).fetchone()
         assert row is not None
         yield Vocabulary(connection, row[0], analyzer(language))
 
 
 def test_frequencies_are_those_of_the_chunks(filled: RAG, database: Database, vocabulary: Vocabulary) -> None:
-    with database.transaction() as connection:
+    with database.transaction(tenant=None) as connection:
         texts = connection.execute(
             "SELECT concat_ws(chr(10), title, c.text) FROM ragdiet.chunk c "
             "JOIN ragdiet.document d ON d.id = document_id "

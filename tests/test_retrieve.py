@@ -13,7 +13,7 @@ import pytest
 from ragdiet.analysis import analyzer
 from ragdiet.errors import DimensionMismatch, InvalidArgument, InvalidQuestion, UnknownFilterKey
 from ragdiet.rag import RAG
-from ragdiet.retrieve import HybridRetriever, collection, rewritten
+from ragdiet.retrieve import HybridRetriever, collection
 from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.store import Database
 from ragdiet.types import Document
@@ -190,8 +190,3 @@ def test_question_words_are_no_terms(filled: RAG, database: Database) -> None:
     assert without_question_words("Which laws must be obeyed?") == "laws obeyed"
     assert without_question_words("What is it, and how?") == "it and"
     assert without_question_words("How?") == "How?"
-
-
-def test_second_search_drops_question_words() -> None:
-    assert rewritten("How many days of holiday does a new employee have?") == "days holiday new employee"
-    assert rewritten("What is it?") == "What is it?"

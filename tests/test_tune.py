@@ -8,7 +8,7 @@ import pytest
 from ragdiet.errors import InvalidArgument
 from ragdiet.rag import RAG
 from ragdiet.retrieve import HybridRetriever
-from ragdiet.retrieve.learnt import forget_weight, keep_weight, learnt_weight
+from ragdiet.retrieve.learnt import keep_weight, learnt_weight
 from ragdiet.retrieve.tune import WEIGHTS, choose, tune
 from ragdiet.store import find_corpus
 from ragdiet.types import Document, Hit
@@ -93,5 +93,3 @@ def test_it_learns_from_a_real_corpus_and_is_kept(rag: RAG) -> None:
             keep_weight(connection, corpus.id, rag.space.name, dense_weight=weight, questions=20)
             assert learnt_weight(connection, corpus.id, rag.space.name) == weight
         assert learnt_weight(connection, corpus.id, "another") is None
-        forget_weight(connection, corpus.id, rag.space.name)
-        assert learnt_weight(connection, corpus.id, rag.space.name) is None

@@ -142,11 +142,22 @@ class AsyncRAG:
         k: int = 10,
         filter: FilterLike | None = None,
         *,
+        neighbours: int = 0,
+        section_tokens: int | None = None,
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Hits:
         """See ``RAG.retrieve``."""
-        return await self._run(self.sync.retrieve, question, k, filter, collection=collection, tenant=tenant)
+        return await self._run(
+            self.sync.retrieve,
+            question,
+            k,
+            filter,
+            neighbours=neighbours,
+            section_tokens=section_tokens,
+            collection=collection,
+            tenant=tenant,
+        )
 
     async def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
         """See ``RAG.compress``."""

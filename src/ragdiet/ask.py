@@ -17,7 +17,7 @@ from ragdiet.generate import REFUSAL, SYSTEM, citations
 from ragdiet.guard import checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
-from ragdiet.retrieve import rewritten
+from ragdiet.retrieve import reranked, without_exclusions
 from ragdiet.types import (
     Answer,
     Attempt,
@@ -30,6 +30,7 @@ from ragdiet.types import (
     Passage,
     Prompt,
     Quote,
+    Rewritten,
     Turn,
 )
 
@@ -38,12 +39,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragdiet.filters import Filter
-    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Retriever
+    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
 ANSWER_TOKENS = 300
 _MOST_HITS = 10_000
 _WIDER = 3
+_RERANKED = 50
+"""Hits that a reranker is given to choose from, or as many as are asked for where that is more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +65,11 @@ class Scope:
 
 @dataclass(slots=True, kw_only=True)
 class _Ask:
-    """One ask as it goes along."""
+    """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
+    with its spelling corrected where that found the hits; models are asked the question itself."""
 
     question: str
+    wanted: str
     scope: Scope
     budget: int
     history: tuple[Turn, ...]
@@ -90,12 +95,16 @@ class Asker:
         generators: Sequence[Generator],
         confidence: Confidence,
         ledger: Ledger,
+        rewriter: Rewriter,
+        reranker: Reranker | None = None,
         research: bool = True,
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
         self._vectors = _QuestionVectors(embedder)
         self._retriever = retriever
+        self._rewriter = rewriter
+        self._reranker = reranker
         self._compressor = compressor
         self._generators = {generator.model: generator for generator in generators}
         self._confidence = confidence
@@ -105,13 +114,19 @@ class Asker:
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
         question = checked_question(question)
-        return self._search(question, self._vectors(question) if self._retriever.needs_vector else None, scope)
+        hits = self._search(question, self._vectors(question) if self._retriever.needs_vector else None, scope)
+        return self._reranked(without_exclusions(question), hits, scope.k)
+
+    def vector(self, question: str) -> NDArray[np.float32]:
+        """The question's vector, float32, (dimensions,), unit length."""
+        return self._vectors(checked_question(question))
 
     def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)
         passages = tuple(passages)
-        return self._diet(question, passages, budget, self._vectors(question) if _embedded(passages) else None)
+        vector = self._vectors(question) if _embedded(passages) else None
+        return self._diet(without_exclusions(question), passages, budget, vector)
 
     def generate(
         self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
@@ -133,8 +148,10 @@ class Asker:
         history: Sequence[Turn] = (),
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
+        question = checked_question(question)
         state = _Ask(
-            question=checked_question(question),
+            question=question,
+            wanted=without_exclusions(question),
             scope=scope,
             budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
             history=tuple(history),
@@ -158,7 +175,7 @@ class Asker:
         hits = self.retrieve(question, scope)
         context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
         quotes = [self._model_quote(model, self._prompt(question, context)) for model in self.plan.models]
-        passes = self._confidence.of_retrieval(question, hits) >= self._confidence.gate
+        passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
         return Quote(
             least=quotes[0].least if passes else Decimal(0),
             expected=quotes[0].expected if passes else Decimal(0),
@@ -186,42 +203,57 @@ class Asker:
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
-            return self._retrieve_step(state, wider=False)
+            asked = Rewritten(question=state.question, keywords=state.question)
+            return self._search_step("retrieve", state, asked, state.scope)
         if step.kind == "re-search":
-            return self._retrieve_step(state, wider=True)
+            wider = replace(state.scope, k=min(_MOST_HITS, state.scope.k * _WIDER))
+            return self._search_step("re-search", state, self._rewritten(state), wider)
         if step.kind == "read":
             assert step.model is not None
             return self._read_step(state, step.model)
         return Attempt(step="safe reply", accepted=True, reason=state.reason)
 
-    def _retrieve_step(self, state: _Ask, *, wider: bool) -> Attempt:
-        name = "re-search" if wider else "retrieve"
+    def _rewritten(self, state: _Ask) -> Rewritten:
         scope = state.scope
-        words = rewritten(state.question) if wider else state.question
         try:
-            state.vector = self._vectors(state.question) if self._retriever.needs_vector else None
-            note = ""
+            return self._rewriter.rewrite(state.question, state.hits, tenant=scope.tenant, collection=scope.collection)
         except ModelError as error:
-            state.vector, note = None, f"; keyword search alone, since the embedder failed: {error}"
-        k = min(_MOST_HITS, scope.k * _WIDER) if wider else scope.k
-        hits = self._search(words, state.vector, replace(scope, k=k))
-        confidence = self._confidence.of_retrieval(state.question, hits)
+            return Rewritten(
+                question=state.question,
+                keywords=state.question,
+                reasons=(f"in the same words, since the rewriter failed: {error}",),
+            )
+
+    def _search_step(self, name: str, state: _Ask, asked: Rewritten, scope: Scope) -> Attempt:
+        notes = list(asked.reasons)
+        vector = None
+        if self._retriever.needs_vector:
+            try:
+                vector = self._vectors(asked.question)
+            except ModelError as error:
+                notes.append(f"keyword search alone, since the embedder failed: {error}")
+        hits = self._search(asked.keywords, vector, scope)
+        wanted = without_exclusions(asked.question)
+        try:
+            hits = self._reranked(wanted, hits, scope.k)
+        except ModelError as error:
+            hits = Hits(hits[: scope.k], found=hits.found)
+            notes.append(f"in the retriever's order, since the reranker failed: {error}")
         if not hits:
-            return Attempt(step=name, accepted=False, reason=f"no hits{note}", confidence=0.0)
-        state.hits, state.context = hits, None
+            return Attempt(step=name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
+        state.wanted, state.vector, state.hits, state.context = wanted, vector, hits, None
+        confidence = self._confidence.of_retrieval(wanted, hits)
         accepted = confidence >= self._confidence.gate
-        return Attempt(
-            step=name,
-            accepted=accepted,
-            reason=f"{len(hits)} hits, confidence {confidence:.2f} {'at or over' if accepted else 'under'} "
-            f"{self._confidence.gate:.2f}{note}",
-            confidence=confidence,
+        found = (
+            f"{len(hits)} hits, confidence {confidence:.2f} {'at or over' if accepted else 'under'} "
+            f"{self._confidence.gate:.2f}"
         )
+        return Attempt(step=name, accepted=accepted, reason="; ".join((found, *notes)), confidence=confidence)
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
             vector = state.vector if _embedded(state.hits) else None
-            state.context = self._diet(state.question, state.hits, state.budget, vector)
+            state.context = self._diet(state.wanted, state.hits, state.budget, vector)
         if state.max_cost is not None:
             left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
             worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
@@ -236,7 +268,7 @@ class Asker:
             state.reason = "models failed"
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}")
         state.reason = "not supported"
-        confidence = self._confidence.of_answer(state.question, state.hits, state.context, generation)
+        confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
         problem = _refused(generation, state.context)
         accepted = not problem and confidence >= self._confidence.accept
         if accepted:
@@ -278,16 +310,23 @@ class Asker:
         return answer
 
     def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
+        """The scope's ``k`` hits; with a reranker as many as it is to choose from."""
         with metered(self._ledger, stage="retrieve", model="local:postgresql"):
             found = self._retriever.retrieve(
                 question,
                 vector,
-                k=scope.k,
+                k=max(scope.k, _RERANKED) if self._reranker else scope.k,
                 tenant=scope.tenant,
                 collection=scope.collection,
                 filter=scope.filter,
             )
             return found if isinstance(found, Hits) else Hits(found)
+
+    def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
+        if self._reranker is None or not hits:
+            return hits
+        with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
@@ -297,7 +336,10 @@ class Asker:
 
 
 class _QuestionVectors:
-    """The vectors of a tenant's latest questions, so that no stage pays for one twice."""
+    """The vectors of a tenant's latest questions, so that no stage pays for one twice.
+
+    A question's vector is that of its text without exclusions: an embedder would look for what they name.
+    """
 
     _SIZE = 256
 
@@ -307,12 +349,13 @@ class _QuestionVectors:
         self._lock = Lock()
 
     def __call__(self, question: str) -> NDArray[np.float32]:
-        key = current().tenant, question  # else the ledger would tell that another tenant has asked the same
+        text = without_exclusions(question)
+        key = current().tenant, text  # else the ledger would tell that another tenant has asked the same
         with self._lock:
             if key in self._vectors:
                 self._vectors.move_to_end(key)
                 return self._vectors[key]
-        vector: NDArray[np.float32] = self._embedder.embed([question], kind="query").vectors[0]
+        vector: NDArray[np.float32] = self._embedder.embed([text], kind="query").vectors[0]
         with self._lock:
             self._vectors[key] = vector
             if len(self._vectors) > self._SIZE:

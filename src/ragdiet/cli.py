@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 
 _WAYS = click.Choice(["flag", "mask", "reject", "keep"])
+_language = click.option(
+    "--language", default="english", show_default=True, help="Of the collection; the name of its Snowball stemmer."
+)
 
 
 class _Command(click.Group):
@@ -89,6 +92,7 @@ def migrate(options: dict[str, Any], filter_keys: tuple[str, ...], runtime_role:
 @click.option("--sync", is_flag=True, help="Delete documents that the sources no longer have.")
 @click.option("--dry-run", is_flag=True, help="Write and spend nothing: show what would happen, and its price.")
 @click.option("--expires-in", "days", type=float, metavar="DAYS", help="Find these documents for so many days only.")
+@_language
 @click.option("--keep-duplicates", is_flag=True, help="Keep documents that say what another one says.")
 @click.option("--secrets", type=_WAYS, default="flag", show_default=True, help="Keys, tokens and passwords.")
 @click.option("--personal", type=_WAYS, default="flag", show_default=True, help="Addresses, numbers, cards and so on.")
@@ -99,6 +103,7 @@ def ingest(
     sync: bool,
     dry_run: bool,
     days: float | None,
+    language: str,
     keep_duplicates: bool,
     secrets: Any,
     personal: Any,
@@ -112,7 +117,7 @@ def ingest(
     copies: Any = "keep" if keep_duplicates else "reject"
     quality = Quality(duplicates=copies, near_duplicates=copies, secrets=secrets, personal=personal)
     expires_at = None if days is None else timedelta(days=days)
-    with _opened(options, quality=quality) as rag:
+    with _opened(options, quality=quality, language=language) as rag:
         report = ingest_with_progress(rag, sources, sync=sync, dry_run=dry_run, expires_at=expires_at)
     click.echo(report_line(report))
     for line in rejection_lines(report):
@@ -230,12 +235,18 @@ def retrieve(options: dict[str, Any], question: str, k: int) -> None:
 @click.option("--budget", type=int, help="Tokens of context.")
 @click.option("--max-cost", help="USD for the whole ask.")
 @click.option("--deadline", type=float, help="Seconds after which no further step begins.")
+@_language
 @click.pass_obj
 def ask(
-    options: dict[str, Any], question: str, budget: int | None, max_cost: str | None, deadline: float | None
+    options: dict[str, Any],
+    question: str,
+    budget: int | None,
+    max_cost: str | None,
+    deadline: float | None,
+    language: str,
 ) -> None:
     """Answer a question, with sources, confidence and price. Exit status 2 if there is no answer."""
-    with _opened(options) as rag:
+    with _opened(options, language=language) as rag:
         answer = rag.ask(question, budget=budget, max_cost=max_cost, deadline=deadline)
     click.echo(answer_lines(answer))
     if answer.outcome != "answered":
@@ -245,10 +256,11 @@ def ask(
 @main.command()
 @click.argument("question")
 @click.option("--budget", type=int, help="Tokens of context.")
+@_language
 @click.pass_obj
-def quote(options: dict[str, Any], question: str, budget: int | None) -> None:
+def quote(options: dict[str, Any], question: str, budget: int | None, language: str) -> None:
     """What asking would cost, before it is spent."""
-    with _opened(options) as rag:
+    with _opened(options, language=language) as rag:
         quoted = rag.quote(question, budget)
     click.echo(f"least ${quoted.least:f}   expected ${quoted.expected:f}   most ${quoted.most:f}")
 

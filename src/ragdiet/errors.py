@@ -8,6 +8,7 @@
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
+    │   ├── LanguageMismatch       the collection was made for another language
     │   └── DimensionMismatch      a vector's length is not that of its embedding space
     ├── MissingExtra               an optional dependency is not installed (also an ImportError)
     ├── VocabularyUnavailable      no token vocabulary on this machine and none could be fetched
@@ -106,6 +107,15 @@ class FilterTypeMismatch(InvalidArgument):
         super().__init__(message)
         self.key = key
         self.types = types
+
+
+class LanguageMismatch(InvalidArgument):
+    """A collection whose terms were made by the rules of another language, ``actual``."""
+
+    def __init__(self, message: str, *, expected: str, actual: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
 
 
 class DimensionMismatch(InvalidArgument):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Passage,
         Prompt,
         Quote,
+        Rewritten,
         Space,
         Span,
     )
@@ -122,6 +123,18 @@ class Retriever(Protocol):
         collection: str = "default",
         filter: FilterLike | None = None,
     ) -> Sequence[Hit]: ...
+
+
+@runtime_checkable
+class Rewriter(Protocol):
+    """Says how a question is to be searched for a second time; ``hits`` are what the first search brought.
+
+    A question that cannot be bettered comes back as it is, without ``reasons``.
+    """
+
+    def rewrite(
+        self, question: str, hits: Sequence[Hit], *, tenant: str = "", collection: str = "default"
+    ) -> Rewritten: ...
 
 
 @runtime_checkable

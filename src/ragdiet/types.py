@@ -187,6 +187,28 @@ class Hits(tuple[Hit, ...]):
 Passage: TypeAlias = Hit | Document | str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was written in a question, and the corpus's word for it."""
+
+    written: str
+    corrected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """A question as a second search is to ask it.
+
+    ``question`` is for the embedder and for "did you mean"; ``keywords``, which holds it with its phrases and
+    exclusions, for the keyword leg. ``reasons`` say what was done, for the record of the attempt.
+    """
+
+    question: str
+    keywords: str
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
     """A verbatim sentence of a passage. ``start`` and ``end`` are offsets into the source document;

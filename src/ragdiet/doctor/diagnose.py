@@ -11,11 +11,12 @@ import psycopg
 
 from ragdiet.doctor import gather, indexes, ledger, measure, schema, search, server, statistics, tenants, upkeep
 from ragdiet.doctor.commands import sql
-from ragdiet.doctor.facts import Corpora, Corpus, Recall, Schema, Server, TableState, Unread
+from ragdiet.doctor.facts import Corpora, Corpus, IndexState, Recall, Schema, Server, TableState, Unread
 from ragdiet.doctor.finding import Diagnosis, Finding, examined
 from ragdiet.doctor.wording import size
 from ragdiet.store.connection import mapped_errors
 from ragdiet.store.connection.failures import reason
+from ragdiet.store.tenancy import become
 from ragdiet.store.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class _Reader:
                     (f"{_SECONDS}s",),
                 )
                 if self.tenant is not None:
-                    self._connection.execute("SELECT set_config('ragdiet.tenant', %s, true)", (self.tenant,))
+                    become(self._connection, self.tenant)
                 return gather(self._connection)
         except psycopg.errors.InsufficientPrivilege as error:
             return Unread(
@@ -89,8 +90,8 @@ def diagnose(database: Database, space: Space, *, tenant: str) -> Diagnosis:
 
 def _of_store(reader: _Reader, about: Server, found: Schema, space: Space, tenant: str) -> list[Finding]:
     tables = reader.read(gather.tables)
-    if tenants.is_bound(about, found) and isinstance(tables, tuple) and any(table.has_policy for table in tables):
-        reader.tenant = f"t:{tenant}"
+    if tenants.is_bound(about, found):
+        reader.tenant = tenant
     findings = examined("spaces", found, lambda facts: schema.spaces(facts, space), _spaces(found))
     corpora = reader.read(gather.corpora)
     if isinstance(corpora, Unread):
@@ -114,7 +115,10 @@ def _of_store(reader: _Reader, about: Server, found: Schema, space: Space, tenan
     )
     findings += of_indexes
     if any(each.name == space.name for each in there):
-        findings += _of_search(reader, space, corpora.largest, broken=any(each.status == "fail" for each in of_indexes))
+        graph = None
+        if isinstance(states, tuple) and all(each.status == "ok" for each in of_indexes):
+            graph = next((each for each in states if each.name == f"vector_{space.name}_hnsw"), None)
+        findings += _of_search(reader, space, corpora.largest, graph)
     findings += _of_collections(reader, space, corpora, [each.name for each in there if each.state != "building"])
     findings += examined("vacuum", tables, lambda facts: upkeep.vacuum(facts, about), "autovacuum is on and keeps up")
     if isinstance(tables, tuple) and isinstance(states, tuple):
@@ -143,14 +147,14 @@ def _of_store(reader: _Reader, about: Server, found: Schema, space: Space, tenan
     return findings
 
 
-def _of_search(reader: _Reader, space: Space, corpora: Sequence[Corpus], *, broken: bool) -> list[Finding]:
+def _of_search(reader: _Reader, space: Space, corpora: Sequence[Corpus], graph: IndexState | None) -> list[Finding]:
     filled = [corpus for corpus in corpora if corpus.chunks]
     if not filled:
         return []
     findings = examined(
         "plans",
         reader.read(lambda connection: measure.plans(connection, space, filled)),
-        lambda facts: search.plans(facts, space, broken),
+        lambda facts: search.plans(facts, space, broken=graph is None),
         "both legs of a search use their indexes",
     )
     deadline = time.monotonic() + _SECONDS
@@ -163,7 +167,7 @@ def _of_search(reader: _Reader, space: Space, corpora: Sequence[Corpus], *, brok
         ):
             measured.append(one)
     return findings + examined(
-        "recall", tuple(measured), lambda facts: search.recall(facts, space), "every vector is compared: exact"
+        "recall", tuple(measured), lambda facts: search.recall(facts, graph), "every vector is compared: exact"
     )
 
 
@@ -192,7 +196,7 @@ def _of_collections(reader: _Reader, space: Space, corpora: Corpora, spaces: Seq
 def _of_tenants(
     about: Server, found: Schema, tables: tuple[TableState, ...] | Unread, corpora: Corpora
 ) -> list[Finding]:
-    fine = "one" if corpora.tenants < 2 else f"{corpora.tenants:,}, kept apart by row-level security"
+    fine = f"{about.role} is held to one by row-level security" if tenants.is_bound(about, found) else "none, or one"
     return examined("tenants", tables, lambda facts: tenants.tenants(about, found, facts, corpora.tenants), fine)
 
 

@@ -143,7 +143,8 @@ class DeclaredIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableState:
-    """The upkeep of a table, as the server's counters have it. ``autovacuum`` is the table's own setting."""
+    """The upkeep of a table, as the server's counters have it. ``autovacuum`` is the table's own setting;
+    ``is_unprotected``: it has a policy, but row-level security is switched off."""
 
     name: str
     live: int
@@ -155,7 +156,7 @@ class TableState:
     heap_reads: int
     index_hits: int
     index_reads: int
-    has_policy: bool
+    is_unprotected: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ SELECT s.relname, n_live_tup, n_dead_tup,
        NOT coalesce((SELECT option_value IN ('false', 'off', 'no', '0') FROM pg_options_to_table(c.reloptions)
                      WHERE option_name = 'autovacuum_enabled'), false),
        coalesce(heap_blks_hit, 0), coalesce(heap_blks_read, 0), coalesce(idx_blks_hit, 0), coalesce(idx_blks_read, 0),
-       c.relrowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)
+       NOT c.relrowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid)
 FROM pg_stat_user_tables s
 JOIN pg_statio_user_tables USING (relid)
 JOIN pg_class c ON c.oid = relid
@@ -276,7 +276,7 @@ def tables(connection: psycopg.Connection) -> tuple[TableState, ...]:
             heap_reads=row[7],
             index_hits=row[8],
             index_reads=row[9],
-            has_policy=row[10],
+            is_unprotected=row[10],
         )
         for row in connection.execute(_TABLES)
     )

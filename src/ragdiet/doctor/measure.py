@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from ragdiet import bm25
 from ragdiet.doctor.facts import Plan, Recall, Recount
-from ragdiet.retrieve.collection import find_collection
+from ragdiet.retrieve.collection import Collection, Way, find_collection
 from ragdiet.retrieve.hybrid_statement import hybrid_statement
 from ragdiet.retrieve.restriction import Restriction
 from ragdiet.store.statistics import stored_saturation
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from ragdiet.doctor.facts import Corpus
-    from ragdiet.retrieve.collection import Way
     from ragdiet.types import Space
 
 DEPTH = 100
@@ -150,7 +149,7 @@ def _frequencies(connection: psycopg.Connection, corpus: Corpus) -> tuple[int, i
     """Of a sample of noted terms and one of stored ones: how many, and how many with a wrong frequency."""
     connection.execute("SET LOCAL enable_seqscan = off")
     rows = connection.execute(
-        "SELECT coalesce(noted.df, 0), (SELECT count(*) FROM ragdiet.lexical l "
+        "SELECT coalesce(noted.df, 0), (SELECT count(*) FROM ragdiet.searchable_lexical l "
         "WHERE l.corpus_id = %(id)s AND l.terms @> ARRAY[sample.term]) "
         "FROM ((SELECT term FROM ragdiet.term WHERE corpus_id = %(id)s ORDER BY hashint4(term) LIMIT %(half)s) "
         "UNION (SELECT unnest(terms) FROM (SELECT terms FROM ragdiet.lexical WHERE corpus_id = %(id)s "
@@ -175,14 +174,9 @@ def _weights(connection: psycopg.Connection, corpus: Corpus) -> list[bool]:
     ]
 
 
-def _found(connection: psycopg.Connection, space: Space, corpus: Corpus) -> Any:
+def _found(connection: psycopg.Connection, space: Space, corpus: Corpus) -> Collection | None:
     return find_collection(
-        connection,
-        space,
-        tenant=corpus.tenant,
-        collection=corpus.collection,
-        ef_search=EF_SEARCH,
-        filtered=False,
+        connection, space, tenant=corpus.tenant, collection=corpus.collection, ef_search=EF_SEARCH, filtered=False
     )
 
 

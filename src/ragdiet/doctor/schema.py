@@ -67,11 +67,12 @@ def _tables(space: SpaceTables) -> Iterator[Finding]:
         if not is_there
     ]
     if missing:
-        present = {f"vector_{space.name}", f"sentence_{space.name}"} - {*missing}
+        both = (f"vector_{space.name}", f"sentence_{space.name}")
         yield _fail(
             f"space {space.name!r} has no table {' and no '.join(missing)}: its vectors are lost. Make it anew with "
             "its embedder, and embed again",
-            *(sql("DROP TABLE ragdiet.{} CASCADE", table) for table in present),
+            *(sql("DROP TABLE IF EXISTS ragdiet.{} CASCADE", table) for table in both),
+            *(sql("DROP FUNCTION IF EXISTS ragdiet.{} CASCADE", f"incoming_{table}") for table in both),
             sql("DELETE FROM ragdiet.space WHERE name = {name}", name=space.name),
             ragdiet("migrate"),
         )

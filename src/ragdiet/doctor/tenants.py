@@ -8,7 +8,7 @@ from ragdiet.doctor.commands import ragdiet, sql
 from ragdiet.doctor.facts import Schema, Server, TableState
 from ragdiet.doctor.finding import Finding
 
-_RUNTIME = "ragdiet_runtime"
+_RUNTIME = "ragdiet_app"
 
 
 def is_bound(server: Server, schema: Schema) -> bool:
@@ -17,24 +17,24 @@ def is_bound(server: Server, schema: Schema) -> bool:
 
 
 def tenants(server: Server, schema: Schema, tables: Sequence[TableState], count: int) -> Iterator[Finding]:
-    """Where there are several tenants, this role is held to one of them by policies."""
-    if count < 2:
-        return
-    if not any(table.has_policy for table in tables):
-        yield Finding(
-            check="tenants",
-            status="warn",
-            what=f"{count:,} tenants are kept apart by ragdiet's statements alone: no table has row-level security",
-        )
-    elif not is_bound(server, schema):
+    """The policies are on and, where there are several tenants, this role is held to one of them.
+
+    ``count``: the tenants that this role sees.
+    """
+    for table in tables:
+        if table.is_unprotected:
+            yield Finding(
+                check="tenants",
+                status="fail",
+                what=f"row-level security is off for {table.name}: every role sees all tenants' rows",
+                mend=(sql("ALTER TABLE ragdiet.{} ENABLE ROW LEVEL SECURITY", table.name),),
+            )
+    if count > 1 and not is_bound(server, schema):
         why = "passes by every policy" if server.bypasses_policies else "owns the tables"
         yield Finding(
             check="tenants",
             status="warn",
-            what=f"{count:,} tenants, and {server.role} {why}: row-level security does not hold for it. Connect as a "
-            "role that owns nothing",
-            mend=(
-                sql("CREATE ROLE {} LOGIN", _RUNTIME),
-                ragdiet("migrate", "--runtime-role", _RUNTIME),
-            ),
+            what=f"{count:,} tenants, and {server.role} {why}: ragdiet's statements alone keep them apart. Make a role "
+            "that owns nothing, and connect as that one",
+            mend=(sql("CREATE ROLE {} LOGIN", _RUNTIME), ragdiet("migrate", "--runtime-role", _RUNTIME)),
         )

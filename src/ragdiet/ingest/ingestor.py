@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ragdiet.embed import cached_embedder
-from ragdiet.errors import EmptySource
+from ragdiet.errors import EmptySource, LanguageMismatch
 from ragdiet.ingest.ahead import Ahead, Room
 from ragdiet.ingest.batches import Batch, read_batches
 from ragdiet.ingest.copies import Copies
@@ -95,14 +96,14 @@ class Ingestor:
 
         With ``dry_run`` nothing is written or spent, and the report says what would be. Else the report's
         ``cost`` is left at 0: what was spent stands in the ledger, under the current trace.
+
+        Raises LanguageMismatch where the collection was made for another language than the analyzer's.
         """
         began = time.perf_counter()
         tally = Tally()
         tally.progress.total = expected(source)
         cost = Decimal(0)
-        find = find_corpus if dry_run else ensure_corpus
-        corpus = find(self._database, tenant=self._tenant, collection=collection)
-        corpus_id = corpus.id if corpus else None
+        corpus_id = self._corpus_id(collection, make=not dry_run)
         copies = Copies(FingerprintStore(self._database, tenant=self._tenant), self._analyzer, corpus_id, expires_at)
         planner = Planner(
             self._documents,
@@ -163,6 +164,20 @@ class Ingestor:
             indexes.build()
         if self._cache is not None:
             self._cache.prune()
+
+    def _corpus_id(self, collection: str, *, make: bool) -> int | None:
+        """None where the collection is not there and is not to be made."""
+        language = self._analyzer.language
+        find = partial(ensure_corpus, language=language) if make else find_corpus
+        corpus = find(self._database, tenant=self._tenant, collection=collection)
+        if corpus is not None and corpus.language != language:
+            raise LanguageMismatch(
+                f"collection {collection!r} is in {corpus.language}, this ingest is set to {language}: open it with "
+                f"language={corpus.language!r}, or ingest into another collection and swap the two",
+                expected=language,
+                actual=corpus.language,
+            )
+        return corpus.id if corpus else None
 
     def _missing(self, corpus_id: int, tally: Tally) -> list[str]:
         """Stored documents that the source does not have."""

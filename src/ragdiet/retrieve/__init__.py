@@ -1,28 +1,34 @@
 from ragdiet.retrieve.hybrid import HybridRetriever
+from ragdiet.retrieve.learnt import keep_weight, learnt_weight
 from ragdiet.retrieve.neighbours import parent_section, with_neighbours
 from ragdiet.retrieve.phrases import PhraseMatches, phrase_matches
-from ragdiet.retrieve.question import ParsedQuestion, Phrase, parse_question
+from ragdiet.retrieve.question import ParsedQuestion, Phrase, parse_question, without_exclusions
 from ragdiet.retrieve.rerank import reranked
-from ragdiet.retrieve.research import Rewritten, re_search
-from ragdiet.retrieve.rewrite import rewritten
-from ragdiet.retrieve.spelling import Change, Correction, corrected
+from ragdiet.retrieve.research import CorpusRewriter, re_search
+from ragdiet.retrieve.spelling import Correction, corrected
+from ragdiet.retrieve.tune import DEPTH, Grades, Tuning, tune
 from ragdiet.retrieve.vocabulary import Vocabulary
 
 __all__ = [
-    "Change",
+    "DEPTH",
+    "CorpusRewriter",
     "Correction",
+    "Grades",
     "HybridRetriever",
     "ParsedQuestion",
     "Phrase",
     "PhraseMatches",
-    "Rewritten",
+    "Tuning",
     "Vocabulary",
     "corrected",
+    "keep_weight",
+    "learnt_weight",
     "parent_section",
     "parse_question",
     "phrase_matches",
     "re_search",
     "reranked",
-    "rewritten",
+    "tune",
     "with_neighbours",
+    "without_exclusions",
 ]

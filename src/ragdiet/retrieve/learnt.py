@@ -26,8 +26,3 @@ def keep_weight(
         "questions = excluded.questions, learnt_at = now()",
         (corpus_id, space, dense_weight, questions),
     )
-
-
-def forget_weight(connection: psycopg.Connection, corpus_id: int, space: str) -> None:
-    """Let searches of this corpus use the weight of its embedding space again."""
-    connection.execute("DELETE FROM ragdiet.fusion WHERE corpus_id = %s AND space = %s", (corpus_id, space))

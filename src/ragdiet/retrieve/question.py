@@ -7,6 +7,8 @@ An exclusion is a ``-`` after a space, or at the start, and right before a phras
 letters (or ``C++``, ``C#``; in Chinese, Japanese and Korean of any length). So these are none: hyphens in
 words, dashes between words ("sugar - free"), numbers (-5), flags such as ``-v``, ``-rf``, ``--help`` and
 ``-name=x``, and what stands between backticks.
+In a text of several sentences, or of more than 15 words beside them, marks ask for nothing: it quotes titles, and
+what others say (seven of CACM's 52 questions do, and lost a seventh of their nDCG to phrases they never meant).
 Longer flags look like exclusions; in a sentence, which ends with a question mark, only the last words can
 be some: "what does find -name do?" excludes nothing.
 """
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.retrieve.rewrite import without_question_words
+from ragdiet.sentences import split_sentences
 
 if TYPE_CHECKING:
     from ragdiet.analysis import Analyzer
@@ -36,6 +39,7 @@ _MARKED = re.compile(
     """,
     re.VERBOSE,
 )
+_MOST_WORDS = 15
 _SPACES = re.compile(r"\s+")
 
 
@@ -89,17 +93,14 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
     phrases: list[Phrase] = []
     excluded: set[str] = set()
     excluded_phrases: list[Phrase] = []
-    kept: list[str] = []  # the text, for the embedder
+    text = without_exclusions(question)
     loose: list[str] = []  # the text outside phrases
     end = 0
     for match, excludes in _marked(question):
-        between = question[end : match.start()]
-        kept.append(between)
-        loose.append(between)
+        loose.append(question[end : match.start()])
         end = match.end()
         quoted = match["straight"] or match["curved"] or match["angled"] or ""
         if not excludes:
-            kept.append(match.group())
             if analyzer.sequence(quoted):
                 phrases.append(_phrase(quoted, analyzer))
             else:
@@ -110,13 +111,7 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
             excluded.add(phrase.terms[0])  # the whole of an identifier comes before its parts
         else:
             excluded_phrases.append(phrase)
-    kept.append(question[end:])
     loose.append(question[end:])
-    text = _SPACES.sub(" ", "".join(kept)).strip()
-    if not any(map(str.isalnum, text)):
-        raise InvalidArgument(
-            f"the question {question!r} only says what to leave out: add what to look for, or put the - away"
-        )
     outside = " ".join(loose)
     terms = Counter(analyzer.terms(outside if question_words else without_question_words(outside, analyzer.language)))
     terms.update(term for phrase in phrases for term in phrase.terms)
@@ -129,8 +124,29 @@ def parse_question(question: str, analyzer: Analyzer, *, question_words: bool = 
     )
 
 
+def without_exclusions(question: str) -> str:
+    """The question without what it excludes, in any language. Raises InvalidArgument where nothing is left.
+
+    >>> without_exclusions('What is the "notice period" -probation')
+    'What is the "notice period"'
+    """
+    kept: list[str] = []
+    end = 0
+    for match, excludes in _marked(question):
+        kept += question[end : match.start()], "" if excludes else match.group()
+        end = match.end()
+    text = _SPACES.sub(" ", "".join((*kept, question[end:]))).strip()
+    if not any(map(str.isalnum, text)):
+        raise InvalidArgument(
+            f"the question {question!r} only says what to leave out: add what to look for, or put the - away"
+        )
+    return text
+
+
 def _marked(question: str) -> list[tuple[re.Match[str], bool]]:
     """The phrases and exclusions in their order, each with whether it excludes."""
+    if _is_text(_MARKED.sub(" ", question)):
+        return []
     found = [match for match in _MARKED.finditer(question) if not match.group().startswith("`")]
     is_sentence = question.rstrip().endswith("?")
     marked: list[tuple[re.Match[str], bool]] = []
@@ -144,6 +160,10 @@ def _marked(question: str) -> list[tuple[re.Match[str], bool]]:
             marked.append((match, excludes))
         after = match.start()
     return marked[::-1]
+
+
+def _is_text(outside: str) -> bool:
+    return len(outside.split()) > _MOST_WORDS or len(split_sentences(outside)) > 1
 
 
 def _phrase(text: str, analyzer: Analyzer) -> Phrase:

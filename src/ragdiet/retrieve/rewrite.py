@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-
 from ragdiet.analysis.words import words
 
 # They ask, and stand in any question; what a question is about is said by others. Languages without a list keep
@@ -35,12 +33,7 @@ _FORM_WORDS = {
     "russian": "что кто кого какой какая какое какие когда где куда откуда почему зачем как сколько ли есть был "
     "была были может могут должен должна должны",
 }
-_FILLING_WORDS = {
-    "english": "long often far old may might shall will the a an of in on at to for from by with about please tell me "
-    "give show list explain describe i we you my our your there it its s",
-}
 _FORM = {language: frozenset(listed.split()) for language, listed in _FORM_WORDS.items()}
-_FILLING = {language: form | frozenset(_FILLING_WORDS.get(language, "").split()) for language, form in _FORM.items()}
 
 
 def without_question_words(question: str, language: str = "english") -> str:
@@ -51,19 +44,7 @@ def without_question_words(question: str, language: str = "english") -> str:
     >>> without_question_words("Which laws must the WHO obey?")
     'laws the WHO obey'
     """
-    return _without(question, _FORM.get(language, frozenset()))
-
-
-def rewritten(question: str, language: str = "english") -> str:
-    """The question's telling words alone, for a second, wider search.
-
-    >>> rewritten("How long is the notice period?")
-    'notice period'
-    """
-    return _without(question, _FILLING.get(language, frozenset()))
-
-
-def _without(question: str, dropped: Set[str]) -> str:
+    dropped = _FORM.get(language, frozenset())
     shouted = question.isupper()
     kept = [
         word

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ragdiet.types import Change
+
 if TYPE_CHECKING:
     from ragdiet.analysis import Analyzer
     from ragdiet.retrieve.vocabulary import Vocabulary
@@ -28,14 +30,6 @@ _MOST_UNKNOWN = 5  # more are another language, not slips
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"
 _GREEK = "αβγδεζηθικλμνξοπρστυφχψως"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What was written, and the corpus's word for it."""
-
-    written: str
-    corrected: str
 
 
 @dataclass(frozen=True, slots=True)

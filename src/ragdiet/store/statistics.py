@@ -26,7 +26,8 @@ _REWEIGHTED = 2_000  # rows at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """One tenant's collection. ``average_length`` is the one its stored weights were made with."""
+    """One tenant's collection. ``average_length`` is the one its stored weights were made with; ``language``
+    that of the analyzer its terms were made by."""
 
     id: int
     tenant: str
@@ -35,9 +36,10 @@ class Corpus:
     total_length: int
     average_length: float | None
     version: int
+    language: str
 
 
-_COLUMNS = "id, tenant, collection, chunks, total_length, average_length, version"
+_COLUMNS = "id, tenant, collection, chunks, total_length, average_length, version, language"
 
 
 def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus | None:
@@ -53,12 +55,12 @@ def find_corpus(database: Database, *, tenant: str, collection: str) -> Corpus |
     return _corpus(row) if row else None
 
 
-def ensure_corpus(database: Database, *, tenant: str, collection: str) -> Corpus:
-    """The corpus of that name, made when it is not there."""
+def ensure_corpus(database: Database, *, tenant: str, collection: str, language: str = "english") -> Corpus:
+    """The corpus of that name, made with ``language`` when it is not there."""
     database.run(
         lambda connection: connection.execute(
-            "INSERT INTO ragdiet.corpus (tenant, collection) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (tenant, collection),
+            "INSERT INTO ragdiet.corpus (tenant, collection, language) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (tenant, collection, language),
         ),
         tenant=tenant,
         repeatable=True,
@@ -234,7 +236,7 @@ def _reweighted(stored: bytes, length: int, average: float) -> bytes:
     return stored[: _values_from(stored)] + weights.astype(">f4").tobytes()
 
 
-def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
+def _corpus(row: tuple[int, str, str, int, int, float | None, int, str]) -> Corpus:
     return Corpus(
         id=row[0],
         tenant=row[1],
@@ -243,4 +245,5 @@ def _corpus(row: tuple[int, str, str, int, int, float | None, int]) -> Corpus:
         total_length=row[4],
         average_length=row[5],
         version=row[6],
+        language=row[7],
     )
