@@ -88,7 +88,7 @@ def trusting(port: int, certificate: Certificate, *, user: str = "app", host: st
 
 
 def user_of(database: Database) -> str:
-    row = database.run(lambda opened: opened.execute("SELECT current_user").fetchone())
+    row = database.run(lambda opened: opened.execute("SELECT current_user").fetchone(), tenant=None)
     assert row
     return str(row[0])
 
@@ -108,7 +108,7 @@ def test_each_connection_has_a_fresh_token_which_is_not_logged(
         rag.migrate()
         rag.ingest([Document("leaving", "The notice period is three months.")])
         time.sleep(1.1)  # a token's time is in seconds
-        with rag.store.transaction(), rag.store.transaction() as second:
+        with rag.store.transaction(tenant=None), rag.store.transaction(tenant=None) as second:
             assert second.execute("SELECT current_user").fetchone() == ("owner",)
         assert rag.retrieve("notice period")[0].document_id == "leaving"
     assert len(door.tokens) >= 4
@@ -212,7 +212,7 @@ def test_a_rotated_password_is_fetched_when_the_old_one_is_refused(
     with closing(Database(dsn, secret=SECRET, max_size=1, timeout=10)) as database:
         assert user_of(database) == "app"
         assert aws.fetched == [(SECRET, "AWSCURRENT")]
-        with database.transaction() as held:
+        with database.transaction(tenant=None) as held:
             assert held.pgconn.ssl_in_use
 
         set_password(server, "second")  # a rotation sets the server's first ...
@@ -273,9 +273,9 @@ def test_every_way_of_not_getting_in_says_what_to_do(server: Server) -> None:
 def test_behind_a_proxy_nothing_stays_at_the_server(server: Server) -> None:
     with closing(Database(server.dsn, proxy=True, max_size=1, timeout=10)) as database:
         for _ in range(8):
-            with database.transaction() as connection:
+            with database.transaction(tenant=None) as connection:
                 connection.execute("SELECT %s::int", (1,))
                 connection.execute("SELECT set_config('enable_seqscan', 'off', true)")
-        with database.transaction() as connection:
+        with database.transaction(tenant=None) as connection:
             assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
             assert connection.execute("SHOW enable_seqscan").fetchone() == ("on",)

@@ -47,7 +47,9 @@ def both(primary: Server, standby: Server) -> str:
 
 def serving(database: Database, *, read_only: bool) -> int:
     """The port of the server that serves."""
-    row = database.run(lambda opened: opened.execute("SELECT inet_server_port()").fetchone(), read_only=read_only)
+    row = database.run(
+        lambda opened: opened.execute("SELECT inet_server_port()").fetchone(), read_only=read_only, tenant=None
+    )
     assert row
     return int(row[0])
 
@@ -79,11 +81,14 @@ def test_reads_run_at_the_reader_and_writes_at_the_writer(pair: tuple[Server, Se
     with closing(Database(primary.dsn, reader=f"port={standby.port}", timeout=10)) as database:
         assert serving(database, read_only=True) == standby.port
         assert serving(database, read_only=False) == primary.port
-        with database.transaction(read_only=True) as connection:
+        with database.transaction(tenant=None, read_only=True) as connection:
             assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
         with database.read_your_writes():
             assert serving(database, read_only=True) == primary.port
-            with pytest.raises(StoreError, match="read-only"), database.transaction(read_only=True) as connection:
+            with (
+                pytest.raises(StoreError, match="read-only"),
+                database.transaction(tenant=None, read_only=True) as connection,
+            ):
                 connection.execute("CREATE TABLE mine ()")
         assert serving(database, read_only=False) == primary.port
 
@@ -134,7 +139,7 @@ def test_no_row_is_lost_or_doubled_when_the_primary_is_killed_in_mid_load(pair: 
     found: list[int] = []
 
     with RAG.connect(both(primary, standby), embedder=WordEmbedder(), patience=40) as rag:
-        rag.store.run(lambda opened: opened.execute("CREATE TABLE mine (name text)"))
+        rag.store.run(lambda opened: opened.execute("CREATE TABLE mine (name text)"), tenant=None)
         ledger = PostgresLedger(rag.store)
 
         def write() -> None:
@@ -142,7 +147,9 @@ def test_no_row_is_lost_or_doubled_when_the_primary_is_killed_in_mid_load(pair: 
             while not stop.is_set():
                 name = uuid.uuid4().hex
                 try:
-                    rag.store.run(lambda opened, name=name: opened.execute("INSERT INTO mine VALUES (%s)", (name,)))
+                    rag.store.run(
+                        lambda opened, name=name: opened.execute("INSERT INTO mine VALUES (%s)", (name,)), tenant=None
+                    )
                     kept.append(name)
                 except CommitUnknown:
                     unknown.append(name)
@@ -208,15 +215,16 @@ def test_no_row_is_lost_or_doubled_when_the_primary_is_killed_in_mid_load(pair: 
 def test_a_commit_that_was_never_answered_is_repeated_only_where_that_does_no_harm(pair: tuple[Server, Server]) -> None:
     primary, standby = pair
     with closing(Database(both(primary, standby), timeout=40)) as database:
-        database.run(lambda opened: opened.execute("CREATE TABLE mine (name text PRIMARY KEY)"))
+        database.run(lambda opened: opened.execute("CREATE TABLE mine (name text PRIMARY KEY)"), tenant=None)
 
         def plain() -> None:
-            database.run(lambda opened: opened.execute("INSERT INTO mine VALUES ('plain')"))
+            database.run(lambda opened: opened.execute("INSERT INTO mine VALUES ('plain')"), tenant=None)
 
         def keyed() -> None:
             database.run(
                 lambda opened: opened.execute("INSERT INTO mine VALUES ('keyed') ON CONFLICT DO NOTHING"),
                 repeatable=True,
+                tenant=None,
             )
 
         standby.pause()  # commits wait for its word
@@ -228,7 +236,7 @@ def test_a_commit_that_was_never_answered_is_repeated_only_where_that_does_no_ha
             standby.promote()
         assert [type(each) for each in one] == [CommitUnknown]
         assert two == [None]
-        names = database.run(lambda opened: opened.execute("SELECT name FROM mine").fetchall())
+        names = database.run(lambda opened: opened.execute("SELECT name FROM mine").fetchall(), tenant=None)
         assert names.count(("keyed",)) == 1
         assert names.count(("plain",)) <= 1
 
@@ -255,7 +263,7 @@ def test_a_writer_that_became_a_reader_is_left(pair: tuple[Server, Server]) -> N
             connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
             connection.execute("SELECT pg_reload_conf()")
         standby.promote()
-        database.run(lambda opened: opened.execute("CREATE TABLE mine ()"))
+        database.run(lambda opened: opened.execute("CREATE TABLE mine ()"), tenant=None)
         assert serving(database, read_only=False) == standby.port
 
 
@@ -303,7 +311,7 @@ def test_a_database_at_rest_holds_no_connection(made: Clusters) -> None:
         psycopg.connect(primary.dsn, autocommit=True) as look,
     ):
         assert look.execute(ours).fetchone() == (0,)
-        with database.transaction(), database.transaction():
+        with database.transaction(tenant=None), database.transaction(tenant=None):
             assert look.execute(ours).fetchone() == (2,)
         until(lambda: look.execute(ours).fetchone() == (0,), 5)
         assert serving(database, read_only=False) == primary.port

@@ -69,7 +69,7 @@ def test_a_step_that_fails_leaves_the_users_transaction_usable(rag: RAG, dsn: st
         mine.execute("CREATE TABLE mine (name text)")
         mine.execute("INSERT INTO mine VALUES ('kept')")
         with rag.store.using(mine), pytest.raises(StoreError, match="refused"):
-            rag.store.run(lambda connection: connection.execute("SELECT 1 / 0"))
+            rag.store.run(lambda connection: connection.execute("SELECT 1 / 0"), tenant=None)
         assert mine.info.transaction_status == TransactionStatus.INTRANS
         assert mine.execute("SELECT name FROM mine").fetchall() == [("kept",)]
 
@@ -100,7 +100,8 @@ def test_another_thread_is_not_in_the_users_transaction(rag: RAG, dsn: str) -> N
 
 def test_a_deadlock_is_run_again(database: Database) -> None:
     database.run(
-        lambda connection: connection.execute("CREATE TABLE pairs AS SELECT 1 AS id, 0 AS sum UNION SELECT 2, 0")
+        lambda connection: connection.execute("CREATE TABLE pairs AS SELECT 1 AS id, 0 AS sum UNION SELECT 2, 0"),
+        tenant=None,
     )
     met = threading.Barrier(2)
     tries: list[int] = []
@@ -113,7 +114,7 @@ def test_a_deadlock_is_run_again(database: Database) -> None:
                 met.wait(10)
             connection.execute("UPDATE pairs SET sum = sum + 1 WHERE id = %s", (second,))
 
-        database.run(work)
+        database.run(work, tenant=None)
 
     threads = [threading.Thread(target=add, args=order) for order in ((1, 2), (2, 1))]
     for thread in threads:
@@ -121,12 +122,15 @@ def test_a_deadlock_is_run_again(database: Database) -> None:
     for thread in threads:
         thread.join(30)
     assert len(tries) == 3
-    assert database.run(lambda connection: connection.execute("SELECT sum FROM pairs").fetchall()) == [(2,), (2,)]
+    assert database.run(lambda connection: connection.execute("SELECT sum FROM pairs").fetchall(), tenant=None) == [
+        (2,),
+        (2,),
+    ]
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "57P01", "57P02", "57P03", "08006", "25006"])
 def test_what_passes_is_run_again_from_the_beginning(database: Database, state: str) -> None:
-    database.run(lambda connection: connection.execute("CREATE TABLE mine (try int)"))
+    database.run(lambda connection: connection.execute("CREATE TABLE mine (try int)"), tenant=None)
     tries: list[int] = []
 
     def work(connection: psycopg.Connection) -> None:
@@ -135,8 +139,8 @@ def test_what_passes_is_run_again_from_the_beginning(database: Database, state: 
         if len(tries) < 3:
             connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'scripted' USING ERRCODE = '{state}'; END $$")
 
-    database.run(work)
-    assert database.run(lambda connection: connection.execute("SELECT try FROM mine").fetchall()) == [(3,)]
+    database.run(work, tenant=None)
+    assert database.run(lambda connection: connection.execute("SELECT try FROM mine").fetchall(), tenant=None) == [(3,)]
 
 
 @pytest.mark.parametrize("state", ["23505", "42501", "57014", "53100", "22012"])
@@ -148,7 +152,7 @@ def test_what_would_fail_again_is_raised_at_once(database: Database, state: str)
         connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'scripted' USING ERRCODE = '{state}'; END $$")
 
     with pytest.raises(StoreError, match="scripted"):
-        database.run(work)
+        database.run(work, tenant=None)
     assert len(tries) == 1
 
 
@@ -161,7 +165,7 @@ def test_a_connection_killed_in_mid_transaction_is_replaced(database: Database) 
         if len(tries) == 1:
             connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    database.run(work)
+    database.run(work, tenant=None)
     assert len(tries) == 2
 
 

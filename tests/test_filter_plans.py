@@ -151,7 +151,7 @@ def test_candidates_are_looked_up_one_by_one(
     query = SQL(
         "EXPLAIN SELECT v.chunk_id FROM ragdiet.vector_tiny v WHERE v.corpus_id = 1 AND {} "
         "ORDER BY v.embedding <=> %(vector)s LIMIT 100"
-    ).format(predicate(condition, "v"))
+    ).format(predicate(condition, Identifier("v")))
     with connection.transaction():
         act_as(connection, role)
         connection.execute(f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")

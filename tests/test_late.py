@@ -18,6 +18,7 @@ from ragdiet.errors import BadReply, DimensionMismatch
 from ragdiet.ingest import Ingestor, backfill_token_bits
 from ragdiet.protocols import Embedder
 from ragdiet.quality import Quality
+from ragdiet.rag import RAG
 from ragdiet.retrieve.late import late_scores
 from ragdiet.retrieve.refine import REFINED, refined
 from ragdiet.sentences import split_sentences
@@ -260,3 +261,31 @@ def test_no_hit_is_lost_and_scores_fall(scores: list[float], seed: int) -> None:
     assert [replace(hit, score=0) for hit in sorted(found, key=lambda hit: hit.chunk_id)] == [
         replace(hit, score=0) for hit in given_hits
     ]
+
+
+def test_one_setting_stores_token_bits_and_orders_by_them(database: Database, dsn: str, minilm: MiniLM) -> None:
+    documents = [
+        Document("keys", "Whoever loses a key pays for the lock. The caretaker keeps a list of all keys."),
+        Document("bikes", "Bicycles stand in the cellar. The caretaker opens it at seven in the morning."),
+    ]
+    RAG(database, embedder=minilm).ingest(documents[:1])
+    late = RAG(database, embedder=minilm, late_interaction=True)
+    late.ingest(documents)
+    assert stored_bits(dsn) == {"bikes"}
+    before = late.retrieve("Who has a list of the keys?")
+    assert late.backfill_tokens() == 1
+    assert stored_bits(dsn) == {"bikes", "keys"}
+    after = late.retrieve("Who has a list of the keys?")
+    plain = RAG(database, embedder=minilm).retrieve("Who has a list of the keys?")
+    assert after[0].document_id == plain[0].document_id == "keys"
+    assert before[0].score == plain[0].score  # one chunk's tokens alone tell nothing
+    assert after[0].score > plain[0].score
+
+
+def stored_bits(dsn: str) -> set[str]:
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT d.external_id FROM ragdiet.token_bits t JOIN ragdiet.chunk c ON c.id = t.chunk_id "
+            "JOIN ragdiet.document d ON d.id = c.document_id"
+        )
+        return {row[0] for row in rows}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,9 @@ from ragdiet.rag import RAG
 from ragdiet.retrieve import HybridRetriever
 from ragdiet.retrieve.learnt import keep_weight, learnt_weight
 from ragdiet.retrieve.tune import WEIGHTS, choose, tune
-from ragdiet.store import find_corpus
-from ragdiet.types import Document, Hit
+from ragdiet.store import Database, find_corpus
+from ragdiet.types import Document, Embedding, EmbedKind, Hit
+from tests.embedders import WordEmbedder
 
 
 def hit(number: int, document: str) -> Hit:
@@ -93,3 +97,32 @@ def test_it_learns_from_a_real_corpus_and_is_kept(rag: RAG) -> None:
             keep_weight(connection, corpus.id, rag.space.name, dense_weight=weight, questions=20)
             assert learnt_weight(connection, corpus.id, rag.space.name) == weight
         assert learnt_weight(connection, corpus.id, "another") is None
+
+
+def test_a_learnt_weight_is_used_by_every_later_search(database: Database) -> None:
+    rag = RAG(database, embedder=Misleading())
+    rag.migrate()
+    rag.ingest([Document(f"{number}", f"Item {number} is called {name(number)}.") for number in range(30)])
+    labelled = [(f"Which item is {name(number)}?", {str(number): 1.0}) for number in range(30)]
+    tuning = rag.tune(labelled)
+    assert tuning.is_better
+    assert tuning.dense_weight < tuning.old_weight == 0.9
+    again = rag.tune(labelled)
+    assert (again.old_weight, again.is_better) == (tuning.dense_weight, False)
+    hit = rag.retrieve(labelled[0][0])[0]
+    assert hit.document_id == "0"
+
+
+def name(number: int) -> str:
+    return f"{'aeiou'[number % 5]}bra{'klmnop'[number // 5]}"
+
+
+class Misleading(WordEmbedder):
+    """Leads every question the same way, and is believed too much."""
+
+    def __init__(self) -> None:
+        super().__init__(name="misleading")
+        self.space = replace(self.space, fusion_weight=0.9)
+
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
+        return super().embed(["Item" for _ in texts] if kind == "query" else texts, kind=kind)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
+    from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
         Answer,
@@ -254,6 +255,16 @@ class AsyncRAG:
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    async def tune(
+        self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
+    ) -> Tuning:
+        """See ``RAG.tune``."""
+        return await self._run(self.sync.tune, labelled, collection=collection, tenant=tenant)
+
+    async def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
+        """See ``RAG.backfill_tokens``."""
+        return await self._run(self.sync.backfill_tokens, collection=collection, tenant=tenant)
 
     async def rebuild_statistics(self, collection: str | None = None, *, tenant: str | None = None) -> None:
         """See ``RAG.rebuild_statistics``."""
