@@ -99,9 +99,10 @@ def _protect(table: str, condition: str, *, forced: bool = True) -> Iterator[str
 
 def _take_in(table: str) -> Iterator[str]:
     incoming = f'ragdiet."incoming_{table}"'
+    # A table that was dropped by hand takes its view along, and leaves the function.
     yield f'CREATE VIEW {incoming} AS TABLE ragdiet."{table}" LIMIT 0'
-    body = f'INSERT INTO ragdiet."{table}" VALUES (NEW.*);'  # noqa: S608 - a table of ours
-    yield f"CREATE FUNCTION {incoming}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$"
+    body = f'BEGIN INSERT INTO ragdiet."{table}" VALUES (NEW.*); RETURN NEW; END'  # noqa: S608 - a table of ours
+    yield f"CREATE OR REPLACE FUNCTION {incoming}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
     yield f"CREATE TRIGGER insert INSTEAD OF INSERT ON {incoming} FOR EACH ROW EXECUTE FUNCTION {incoming}()"
 
 
