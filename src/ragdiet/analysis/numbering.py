@@ -28,10 +28,12 @@ def corpus_terms(numbers: NDArray[np.int32], corpus_id: int) -> NDArray[np.int32
     """Term numbers as a corpus stores them, int32, same shape: moved by a step of the corpus's own.
 
     So the terms of one corpus are others than those of the next, and the one inverted index over all of them
-    finds a corpus's chunks without reading through those of everybody else.
+    finds a corpus's chunks without reading through those of everybody else. The step of ``-corpus_id`` leads back.
 
     >>> corpus_terms(np.array([1, 999_999_999], np.int32), 2).tolist()
     [236067979, 236067977]
+    >>> corpus_terms(np.array([236067979, 236067977], np.int32), -2).tolist()
+    [1, 999999999]
     """
     moved = (numbers.astype(np.int64) - 1 + corpus_id * _CORPUS_STEP) % TERM_SPACE + 1
     return moved.astype(np.int32)

@@ -167,8 +167,8 @@ class Copies:
 
     def _holds(self, other: Original, own: Original) -> bool:
         """Whether every word of ``own`` stands in ``other`` as well, as far as that can be told."""
-        if other.document_id is not None:
-            words = self._store.terms(other.document_id)
+        if other.document_id is not None and self._corpus_id is not None:
+            words = self._store.terms(self._corpus_id, other.document_id)
         elif other.text:
             words = set(self._analyzer.numbers(other.text))
         else:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ragdiet.analysis import corpus_terms
 from ragdiet.store.changes import FingerprintRow
 
 if TYPE_CHECKING:
@@ -65,8 +68,8 @@ class FingerprintStore:
             for row in self._database.run(read, tenant=self._tenant, repeatable=True)
         ]
 
-    def terms(self, document_id: int) -> set[int]:
-        """The numbers of all terms that stand in a document."""
+    def terms(self, corpus_id: int, document_id: int) -> set[int]:
+        """The numbers of all terms that stand in a document, as its analyzer gives them."""
         rows = self._database.run(
             lambda connection: connection.execute(
                 "SELECT DISTINCT unnest(l.terms) FROM ragdiet.lexical l JOIN ragdiet.chunk c ON c.id = l.chunk_id "
@@ -76,7 +79,7 @@ class FingerprintStore:
             tenant=self._tenant,
             repeatable=True,
         )
-        return {row[0] for row in rows}
+        return set(corpus_terms(np.array([row[0] for row in rows], np.int32), -corpus_id).tolist())
 
     def repeated(self, corpus_id: int, edges: Sequence[int], most: int) -> dict[int, int]:
         """At the edge of how many documents each of these lines stands; counted up to ``most``."""
