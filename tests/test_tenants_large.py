@@ -30,7 +30,8 @@ FILL = """
     CREATE TEMP TABLE words AS SELECT '{{{words}}}'::int[] AS terms;
     CREATE TEMP TABLE made AS
     SELECT number AS id, corpus.id AS corpus_id,
-           (SELECT array_agg(DISTINCT term)
+           -- as ragdiet.analysis.corpus_terms moves them
+           (SELECT array_agg(DISTINCT ((term - 1 + corpus.id::bigint * 618033989) % 1000000000 + 1)::int)
             FROM (SELECT words.terms[1 + floor(cardinality(words.terms) * random() ^ 3)::int] AS term
                   FROM generate_series(1, 12) WHERE number > 0) AS drawn) AS terms
     FROM generate_series(1, {total}) AS number
