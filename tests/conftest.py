@@ -98,12 +98,12 @@ def owned_template(server: EmbeddedServer) -> str:
     """A database as on Aurora: its owner is no superuser, and the runtime role owns nothing."""
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute("CREATE ROLE ragdiet_owner LOGIN")
-        connection.execute("CREATE ROLE ragdiet_app LOGIN")
+        connection.execute("CREATE ROLE tenant_app LOGIN")
     create_database(server, "template_owned", owner="ragdiet_owner")
     dsn = database_dsn(server, "template_owned")
     with psycopg.connect(dsn) as connection:
         connection.execute("CREATE EXTENSION vector")
-    migrate(make_conninfo(dsn, user="ragdiet_owner"), WordEmbedder().space, runtime_role="ragdiet_app")
+    migrate(make_conninfo(dsn, user="ragdiet_owner"), WordEmbedder().space, runtime_role="tenant_app")
     return "template_owned"
 
 
@@ -115,7 +115,7 @@ def roles(server: EmbeddedServer, owned_template: str) -> Iterator[Roles]:
 
 def owned_database(server: EmbeddedServer, template: str) -> Iterator[Roles]:
     for dsn in _temporary_database(server, template):
-        yield Roles(dsn, make_conninfo(dsn, user="ragdiet_owner"), make_conninfo(dsn, user="ragdiet_app"))
+        yield Roles(dsn, make_conninfo(dsn, user="ragdiet_owner"), make_conninfo(dsn, user="tenant_app"))
 
 
 def create_database(server: EmbeddedServer, name: str, template: str | None = None, owner: str | None = None) -> None:

@@ -321,7 +321,7 @@ def test_wrong_numbers_of_corpora_find_nothing(rag: RAG) -> None:
     assert documents.external_ids(other["corpus"]) == {}
     with pytest.raises(StoreError, match="dropped"):
         documents.delete(other["corpus"], ["a"])
-    assert FingerprintStore(rag.store, tenant="one").terms(other["document"]) == set()
+    assert FingerprintStore(rag.store, tenant="one").terms(other["corpus"], other["document"]) == set()
 
 
 def test_a_cursor_left_open_ends_with_its_tenant(rag: RAG, roles: Roles) -> None:
@@ -432,7 +432,7 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
     with psycopg.connect(roles.owner) as connection:
         granted = connection.execute(
             "SELECT relname, string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM pg_class, aclexplode(relacl) "
-            "WHERE relnamespace = 'ragdiet'::regnamespace AND pg_get_userbyid(grantee) = 'ragdiet_app' GROUP BY 1"
+            "WHERE relnamespace = 'ragdiet'::regnamespace AND pg_get_userbyid(grantee) = 'tenant_app' GROUP BY 1"
         ).fetchall()
         public = connection.execute(
             "SELECT count(*) FROM pg_class, aclexplode(relacl) "
@@ -453,7 +453,7 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
 
 def test_rights_that_were_too_wide_are_taken_back(roles: Roles) -> None:
     with psycopg.connect(roles.owner) as connection:
-        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA ragdiet TO ragdiet_app")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA ragdiet TO tenant_app")
         connection.execute("GRANT SELECT ON ragdiet.chunk TO PUBLIC")
     migrate(roles.owner, SPACE)  # a role that was given before needs no naming
     test_rights_are_exactly_those_needed(roles)
@@ -461,7 +461,7 @@ def test_rights_that_were_too_wide_are_taken_back(roles: Roles) -> None:
 
 def test_a_view_is_no_way_in_even_for_who_was_granted_all(rag: RAG, roles: Roles) -> None:
     with psycopg.connect(roles.owner) as connection:
-        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA ragdiet TO ragdiet_app")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA ragdiet TO tenant_app")
     other = ids(rag, "two")
     for statement in (
         "UPDATE ragdiet.searchable_document SET corpus_id = %(corpus)s, external_id = 'moved'",
@@ -519,4 +519,4 @@ def test_a_role_whose_name_needs_quotes(roles: Roles) -> None:
 def test_migrate_is_not_the_runtime_roles(rag: RAG, roles: Roles) -> None:
     assert rag.migrate()  # nothing to do
     with pytest.raises(StoreError, match="owner"):
-        rag.migrate(runtime_role="ragdiet_app")
+        rag.migrate(runtime_role="tenant_app")
