@@ -140,3 +140,11 @@ def test_re_search_adds_words_of_the_hits(filled: RAG, vocabulary: Vocabulary) -
 def test_re_search_has_nothing_to_add(vocabulary: Vocabulary) -> None:
     again = re_search("median", (), vocabulary, 10)
     assert (again.question, again.keywords, again.reasons) == ("median", "median", ())
+
+
+def test_a_stem_two_edits_away_may_be_another_word(rag: RAG) -> None:
+    rag.ingest([Document("valve", "Rotate the valve by hand, then rotate it back. A rotation takes a minute.")])
+    with rag.store.transaction(tenant="") as connection:
+        row = connection.execute("SELECT id FROM ragdiet.corpus").fetchone()
+        assert row is not None
+        assert corrected("probation rules", Vocabulary(connection, row[0], analyzer())).changes == ()

@@ -24,6 +24,7 @@ _WORD = re.compile(_APART.format(r"[^\W\d_]{4,30}"))
 _NEIGHBOURS = re.compile(r"(?<!\w)([^\W\d_]{2,15}) (?=([^\W\d_]{2,15})(?!\w))")
 _TWO_EDITS = range(7, 13)  # letters: some 6,000 to 16,000 candidates, 50 to 150 ms
 _SHORTEST_PART = 3
+_SHARED_LETTERS = 2
 _MOST_EXAMPLES = 8
 _MOST_WORDS = 100
 _MOST_UNKNOWN = 5  # more are another language, not slips
@@ -91,7 +92,8 @@ def _nearest(written: str, vocabulary: Vocabulary) -> str | None:
     found = _best(word, one_edit, vocabulary) or _split(word, vocabulary)
     if found is None and len(word) in _TWO_EDITS:
         two_edits = {other for near in _left_out_or_swapped(word) for other in edits(near, alphabet)}
-        found = _best(word, two_edits, vocabulary)
+        # Of two edits one hardly ever is in the first letter: "probation" is no misspelt "rotation".
+        found = _best(word, {other for other in two_edits if other[:1] == word[0]}, vocabulary)
     return found
 
 
@@ -111,7 +113,9 @@ def _best(word: str, candidates: Iterable[str], vocabulary: Vocabulary) -> str |
     # None stands there in just this form: the nearest form of the most common, as the corpus writes it.
     for stem in ranked:
         if forms := written.get(stem):
-            return max(sorted(forms), key=lambda form: _shared_beginning(form, word))
+            nearest = max(sorted(forms), key=lambda form: _shared_beginning(form, word))
+            # A stem of other letters is another word.
+            return nearest if _shared_beginning(nearest, word) >= _SHARED_LETTERS else None
     return None
 
 
