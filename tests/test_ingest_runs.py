@@ -196,6 +196,15 @@ def test_a_large_load_builds_its_indexes_at_the_end(database: Database, dsn: str
     assert during == [2]
 
 
+def test_a_large_load_of_unknown_size_defers_its_indexes_too(database: Database, dsn: str) -> None:
+    during: list[int] = []
+    rag = RAG(database, embedder=WordEmbedder())
+    rag.ingest(Document(f"old {n}", f"An earlier record, numbered {n}.") for n in range(3_000))
+    rag.ingest(iter(large_load()), progress=lambda _: during.append(len(index_states(dsn))))
+    assert (during[0], during[-1]) == (2, 0)
+    assert index_states(dsn) == {"vector_words_64_hnsw": True, "lexical_terms": True}
+
+
 def test_a_load_that_was_cut_off_leaves_its_indexes_to_the_next_ingest(database: Database, dsn: str) -> None:
     rag = RAG(database, embedder=WordEmbedder())
 

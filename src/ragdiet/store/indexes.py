@@ -48,13 +48,16 @@ class Indexes:
         self._held = ExitStack()
         self._owner: psycopg.Connection | None = None
         self._is_decided = False
+        self._stored: int | None = None
 
     def expect(self, chunks: int, *, stored: int | None = None) -> None:
         """Told before each write how many chunks the whole run will write, as far as that is known, beside those
-        ``stored``, which are all of the database unless told."""
-        if self._is_decided or chunks < _FEWEST:
+        ``stored``, which are all that the database had at the first call unless told."""
+        if self._is_decided:
             return
-        if chunks > (self._all_chunks() if stored is None else stored):
+        if self._stored is None:
+            self._stored = self._all_chunks() if stored is None else stored
+        if chunks >= _FEWEST and chunks > self._stored:
             self._is_decided = True
             self._drop()
 
