@@ -61,14 +61,16 @@ def sources(found: Iterable[Passage]) -> dict[str, int]:
 def real_questions(data: Path, number: int, seed: int) -> list[str]:
     """Questions of people: all of HotpotQA's, the others in equal parts from SQuAD and Natural Questions.
 
-    Without quotation marks, which bind a search to what they hold.
+    Without quotation marks, which bind a search to what they hold, and with single blanks, as they are embedded.
     """
     hotpot = [row["question"] for row in read_lines(data / "hotpotqa_distractor" / "contexts.jsonl.gz")]
     others = [
         [row["text"] for row in read_lines(data / name / "queries.jsonl") if row["answerable"]]
         for name in ("squad_v2", "nq_lost_in_the_middle")
     ]
-    hotpot, *others = ([question for question in own if '"' not in question] for own in (hotpot, *others))
+    hotpot, *others = (
+        [" ".join(question.split()) for question in own if '"' not in question] for own in (hotpot, *others)
+    )
     random = np.random.default_rng(seed)
     picked = [list(random.permutation(own)) for own in others]
     asked = hotpot[: number // 3]

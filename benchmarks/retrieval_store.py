@@ -86,6 +86,10 @@ class Recorder:
         self._database = database
         self.statements: list[tuple[Any, Any]] = []
 
+    @property
+    def is_lent(self) -> bool:
+        return self._database.is_lent
+
     @contextmanager
     def transaction(self, **options: Any) -> Iterator[psycopg.Connection]:
         with self._database.transaction(**options) as connection:

@@ -62,9 +62,10 @@ def database(dsn: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def rag(database: Database) -> RAG:
+def rag(database: Database) -> Iterator[RAG]:
     """A RAG over a fresh database whose embedder needs no model."""
-    return RAG(database, embedder=WordEmbedder())
+    with RAG(database, embedder=WordEmbedder()) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import psycopg
 import pytest
@@ -188,4 +189,26 @@ def test_a_ledger_row_written_twice_is_one_row(rag: RAG, dsn: str) -> None:
     call = Call(call_id="c", prompt_id="p", attempt=1, stage="embed", model="m", started_at=datetime.now(UTC))
     ledger.record(call)
     ledger.record(call)
+    assert rows(dsn, "call") == 0  # local work waits
+    ledger.flush()
     assert rows(dsn, "call") == 1
+    ledger.record(call)
+    ledger.flush()
+    assert rows(dsn, "call") == 1
+
+
+def test_an_error_of_a_statement_that_nobody_fetched_is_raised_and_leaves_the_connection_usable(
+    database: Database,
+) -> None:
+    def work(connection: psycopg.Connection) -> psycopg.Cursor[Any]:
+        connection.execute("CREATE TABLE unfetched ()")
+        return connection.execute("SELECT 1 / 0")
+
+    def numbers(connection: psycopg.Connection) -> psycopg.Cursor[Any]:
+        return connection.execute("SELECT pg_backend_pid(), to_regclass('unfetched')")
+
+    (first,) = database.run(numbers, tenant="", pipelined=True).fetchall()
+    with pytest.raises(StoreError, match="division by zero"):
+        database.run(work, tenant="", pipelined=True)
+    assert database.run(numbers, tenant="", pipelined=True).fetchall() == [first]
+    assert first[1] is None

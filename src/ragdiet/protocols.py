@@ -89,7 +89,13 @@ class Database(Protocol):
     """Gives transactions, whole or without effect: ``transaction`` for one ``with`` block, ``run`` for a
     function, which is called again when its transaction was lost; in its very commit too where ``repeatable``
     says that twice is as good as once. One that is ``read_only`` may run at a replica, which lags behind.
-    Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role."""
+    Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role.
+
+    ``is_lent``: what runs now runs in a transaction of the user's. ``pipelined`` work gets a connection in
+    psycopg's pipeline mode: what it does not fetch is done by the time that ``run`` returns."""
+
+    @property
+    def is_lent(self) -> bool: ...
 
     def transaction(
         self, *, tenant: str | None, read_only: bool = False
@@ -102,6 +108,7 @@ class Database(Protocol):
         tenant: str | None,
         read_only: bool = False,
         repeatable: bool = False,
+        pipelined: bool = False,
     ) -> T: ...
 
 

@@ -127,7 +127,7 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self.tenant = checked_tenant(tenant)
         self.ledger = ledger or PostgresLedger(store)
-        self._owned: list[_Closeable] = [store]
+        self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building

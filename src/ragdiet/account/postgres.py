@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from psycopg.types.json import Jsonb
 
+from ragdiet.account.waiting import WaitingRows
 from ragdiet.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -86,32 +89,56 @@ class CostRow:
 
 
 class PostgresLedger:
-    """Keeps ledger rows in the database, each in a transaction of its own."""
+    """Keeps ledger rows in the database.
+
+    A call that costs money is there before its request is sent. Rows of local work, at no cost, are written
+    together at most half a second later, at the end of their ask, or by ``flush``; those of a user's own
+    transaction at once.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._waiting = WaitingRows(self._insert)
 
     def start(self, call: Call) -> None:
-        self.record(call)
+        self._insert(call.tenant, [call])
 
     def settle(self, call: Call) -> None:
-        self._write(call.tenant, _SETTLE, _parameters(call))
+        self._run(call.tenant, lambda connection: connection.execute(_SETTLE, _parameters(call)))
 
     def record(self, call: Call) -> None:
-        self._write(call.tenant, _INSERT, _parameters(call))
+        if call.cost or self._database.is_lent:
+            self._insert(call.tenant, [call])
+        else:
+            self._waiting.add(call)
 
     def finish(self, answer: Answer, *, tenant: str) -> None:
         """Note how an ask ended."""
-        self._write(
-            tenant,
-            _FINISH,
-            {
-                "prompt_id": answer.prompt_id,
-                "tenant": tenant,
-                "outcome": answer.outcome,
-                "confidence": answer.confidence,
-            },
-        )
+        waiting = self._waiting.take(tenant)
+        values = {
+            "prompt_id": answer.prompt_id,
+            "tenant": tenant,
+            "outcome": answer.outcome,
+            "confidence": answer.confidence,
+        }
+
+        def write(connection: psycopg.Connection) -> None:
+            _insert(connection, waiting)
+            connection.execute(_FINISH, values)
+
+        try:
+            self._run(tenant, write)
+        except BaseException:
+            self._waiting.put_back(tenant, waiting)
+            raise
+
+    def flush(self) -> None:
+        """Write the rows that wait. Raises StoreError where that fails; they wait on."""
+        Context().run(self._waiting.flush)  # not into a transaction of the caller's
+
+    def close(self) -> None:
+        """Write the rows that wait, for the last time."""
+        Context().run(self._waiting.close)
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         """The sum of the rows of a tenant's question, USD."""
@@ -138,15 +165,24 @@ class PostgresLedger:
             connection.execute(_ALL_OR_ONE, (f"t:{tenant}",))
             return connection.execute(statement, {"since": since}).fetchall()
 
+        self.flush()
         rows = self._database.run(read, tenant=None, repeatable=True)
         return tuple(
             CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
             for key, calls, asks, sent, got, cost in rows
         )
 
-    def _write(self, tenant: str, statement: str, parameters: dict[str, Any]) -> None:
+    def _insert(self, tenant: str, calls: Sequence[Call]) -> None:
+        self._run(tenant, lambda connection: _insert(connection, calls))
+
+    def _run(self, tenant: str, write: Callable[[psycopg.Connection], object]) -> None:
         """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated."""
-        self._database.run(lambda connection: connection.execute(statement, parameters), tenant=tenant, repeatable=True)
+        self._database.run(write, tenant=tenant, repeatable=True)
+
+
+def _insert(connection: psycopg.Connection, calls: Sequence[Call]) -> None:
+    if calls:
+        connection.cursor().executemany(_INSERT, [_parameters(call) for call in calls])
 
 
 def _parameters(call: Call) -> dict[str, Any]:

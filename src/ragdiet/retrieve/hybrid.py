@@ -117,7 +117,7 @@ class HybridRetriever:
         tokens = _token_vectors(self._token_model, question) if self._token_model and refines else None
         weight = 0.0
 
-        def search(connection: psycopg.Connection) -> Sequence[Sequence[Any]]:
+        def search(connection: psycopg.Connection) -> psycopg.Cursor[Any] | None:
             nonlocal weight
             found = find_collection(
                 connection,
@@ -128,7 +128,7 @@ class HybridRetriever:
                 filtered=wanted is not None,
             )
             if found is None or not found.chunks:
-                return ()
+                return None
             words = self._words or analyzer(found.language)
             asked = parse_question(question, words, question_words=self._question_words)
             limits = restriction(connection, found, asked, wanted, words)
@@ -156,9 +156,10 @@ class HybridRetriever:
                 tokens=tokens is not None,
             )
             cursor = connection.cursor(binary=True)
-            return cursor.execute(query, parameters, prepare=None if wanted is not None else True).fetchall()
+            return cursor.execute(query, parameters, prepare=None if wanted is not None else True)
 
-        rows = self._database.run(search, tenant=tenant, read_only=True)
+        cursor = self._database.run(search, tenant=tenant, read_only=True, pipelined=True)
+        rows = cursor.fetchall() if cursor else ()
         if not rows:
             return Hits()
         hits = [_hit(row) for row in rows]

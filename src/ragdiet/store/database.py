@@ -107,6 +107,7 @@ class Database:
         tenant: str | None,
         read_only: bool = False,
         repeatable: bool = False,
+        pipelined: bool = False,
     ) -> T:
         """What ``work`` returns, having done all its statements in one transaction on the connection it is given.
 
@@ -115,6 +116,10 @@ class Database:
         anything but the database. It sees the rows of ``tenant``, as in ``transaction``. A connection lost in
         the very commit raises CommitUnknown, unless doing ``work`` a second time is the same as doing it once:
         then say ``repeatable=True``, and it is repeated.
+
+        With ``pipelined`` the connection is in psycopg's pipeline mode, in which no COPY can run: statements
+        are sent without waiting for the results of those before, BEGIN and COMMIT among them. A cursor that
+        ``work`` returns may be read after it.
         """
         if self in _lent.get():
             with self.transaction(tenant=tenant) as connection:
@@ -126,7 +131,7 @@ class Database:
             try:
                 with (
                     self._borrowed(deadline, read_only=read_only, at_reader=number == 0) as connection,
-                    transaction_for(connection, tenant),
+                    transaction_for(connection, tenant, pipelined=pipelined),
                 ):
                     result = work(connection)
                     commits = True

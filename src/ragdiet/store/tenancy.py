@@ -15,17 +15,31 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 
 @contextmanager
-def transaction_for(connection: psycopg.Connection, tenant: str | None) -> Iterator[None]:
-    """A transaction that sees one tenant's rows; with None every row as the owner, and none as another role."""
+def transaction_for(connection: psycopg.Connection, tenant: str | None, *, pipelined: bool = False) -> Iterator[None]:
+    """A transaction that sees one tenant's rows; with None every row as the owner, and none as another role.
+
+    ``pipelined``: all of it in pipeline mode, else only its beginning, which so takes one round trip.
+    """
+    # Of the class itself: connection.transaction() would keep a pipeline of its own open, which COPY cannot use.
+    if pipelined:
+        try:
+            with connection.pipeline(), psycopg.Transaction(connection):
+                if tenant is not None:
+                    become(connection, tenant)
+                yield
+        finally:  # a statement's error may come after the COMMIT was sent, which then did nothing
+            if connection.info.transaction_status == TransactionStatus.INERROR:
+                connection.rollback()
+        return
     with ExitStack() as block:
         if tenant is None:
             block.enter_context(connection.transaction())
         else:
-            with connection.pipeline():  # BEGIN and the setting take one round trip
-                # Of the class itself: connection.transaction() would keep the pipeline open, which COPY cannot use.
+            with connection.pipeline():
                 block.enter_context(psycopg.Transaction(connection))
                 become(connection, tenant)
         yield
