@@ -114,6 +114,29 @@ def test_wrapping_a_paragraph_moves_no_border(width: int) -> None:
         "M. Dupont est là.|Il dort à 12.5 degrés.|Mme. Roux aussi.",
         "¿Dónde está el Sr. Gómez?|¡No lo sé!|La Sra. Ruiz llegó.",
         "Il dott. Rossi arriva.|Lei parte.",
+        # abbreviations in pieces, elisions, guillemets with their spaces
+        "Das gilt z. B. für Hunde, d. h. alle.|Siehe Abs. 2 u. a. dort.|Es kostet 5 Mio. Euro.|„Komm!“, rief er.|Gut.",
+        "Il dit : « Oui. »|Il part.|Est-ce vrai ?|Voir l'art. 12.|Cela coûte 3,50 €, p. ex. ici.|« Non ! »|Fin.",
+        "Er kam.|»Ja« sagte er.",
+        "EE. UU. ganó.|¿Vive en la Avda. Mayor?|¡Sí!|Llegó a las 10.30.|Ver pág. 5.",
+        "Il sig. Rossi è qui.|L'avv. Bianchi no.|Vedi pag. 3 e art. 5.|Costa 3.500 euro.",
+        "O Sr. Silva chegou.|A Dra. Costa também.|Ver pág. 12 e n.º 3.|Custa R$ 3.500,50.|Fim.",
+        "Dhr. Jansen kwam.|Mevr. De Vries ook.|Dat is bijv. goed, d.w.z. prima.|Zie blz. 3.|Einde.",
+        "Это дом, т. е. здание.|Он жил на ул. Ленина в г. Москве.|В 1990 г. он уехал.|В 1991 г.",
+        "Проф. И. И. Иванов ушёл.|Он был стар.",
+        "Цена 3,5 тыс. руб. за штуку.|См. рис. 3.|Конец.",
+        "Prof. Kowalski przyszedł.|To jest np. kot, tzn. zwierzę.|Mieszka na ul. Długiej.|Zob. str. 5.|Koniec.",
+        "Např. pes, tj. zvíře.|Ing. Novák přišel.|Dne 3. října odešel.|Konec.",
+        "Det gäller t.ex. hundar.|Bl.a. katter, dvs. djur.|Dr. Ek kom.|Slut.",
+        "Den 3. oktober kom hun.|Det er f.eks. en hund.",
+        "Dr. Yılmaz geldi.|Bu, vb. şeyler var.|Prof. Dr. Ak gitti.|Son.",
+        "Είναι π.χ. σκύλος.|Ο κ. Νίκος ήρθε.|Τέλος.",
+        "У 1990 р. він поїхав.|Вул. Шевченка, буд. 5.|Кінець.",
+        "안녕하세요.|정말입니까?|네!|값은 3.5원입니다.",
+        "See https://example.com/a.b?c=d.|Version 2.0.1 is out.|J. R. R. Tolkien wrote it.|Prices rose... slowly.",
+        "قال د. أحمد ذلك.|انتهى.",
+        "डॉ. शर्मा आए।|क्या यह सच है?|हाँ।",
+        "នេះជាផ្ទះ។|វាធំ។",
         # no space after the stop, or other stops
         "今日は晴れ。|明日は雨？|たぶん！",
         "「何？」と彼は言った。|誰も知らない。",
@@ -240,6 +263,17 @@ def test_the_standard_library_loses_nothing() -> None:
     for module in (textwrap, inspect, time):
         text = inspect.getsource(module) if module is not time else str(module.__doc__)
         assert_is_split(text)
+
+
+def test_rows_of_values_stand_for_themselves() -> None:
+    assert sentences("name,born\nAda,1815\nGrace,1906") == ["name,born", "Ada,1815", "Grace,1906"]
+    prose = "We met Ada, Grace\nand Alan, who came\nlate, as ever."
+    assert sentences(prose) == [prose]
+
+
+def test_thai_is_cut_at_its_spaces() -> None:
+    parts = sentences("ประโยคภาษาไทยไม่มีจุด " * 100)
+    assert all(len(part) <= MAX_SENTENCE and part.startswith("ประโยค") and part.endswith("จุด") for part in parts)
 
 
 def test_what_has_no_stop_is_cut_at_spaces() -> None:

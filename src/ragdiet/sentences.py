@@ -12,7 +12,7 @@ fastest, go over whole texts and bring to Python only what needs a decision.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, starmap
 from operator import sub
 from typing import TYPE_CHECKING
@@ -32,7 +32,8 @@ _STOP = re.compile(
     rf"""[{_SOFT}{_HARD}](?:
         # a full stop that needs no second look: after a word that is no abbreviation, before a capital
         (?P<plain>(?<=[a-z]{{5}}\.)(?<!approx\.)(?<!messrs\.)(?<![ivx]{{5}}\.)(?=\s++[A-Z]))
-        | (?P<soft>(?<=[{_SOFT}])(?<![{_SOFT}].)[{_SOFT}]*+)(?P<mark>["'”’»›)\]}}*_`]|\[\d{{1,3}}\])*+(?=\s)
+        | (?P<soft>(?<=[{_SOFT}])(?<![{_SOFT}].)[{_SOFT}]*+)(?P<mark>
+            ["'”’»›)\]}}*_`]|\[\d{{1,3}}\]|[ \u00a0\u202f]»(?=\s))*+(?=\s)
         | (?P<hard>(?<=[{_HARD}])[{_HARD}]*+)["'”’»」』）】》〉〕)\]]*+
     )""",
     re.VERBOSE | re.DOTALL,
@@ -80,22 +81,28 @@ _CODE_LIKE = re.compile(
     )[^\n]*+""",
     re.VERBOSE,
 )
+_BETWEEN_VALUES = re.compile(r"[,;](?=\S)")
+_ROWS_LOOKED_AT = 50
 _ENUMERATOR = re.compile(r"[ \t>(*_-]*(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})(?:\.\d{1,3})*\Z")
+_ELISION = re.compile(r"\A\w{1,2}['’](?=\w)")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")
 
 _NEVER_END = frozenset(
     "e.g eg i.e ie cf viz vs approx ca incl resp z.b d.h u.a bzw vgl ggf evtl sog p.ex par.ex "
-    "dr mr mrs ms messrs prof capt sgt cmdr mme mlle sra srta dra sig dott avv hr frl".split()
+    "bijv d.w.z np tzn tzw zob např tj tzv т.е т.к т.д т.п см напр κ π.χ "
+    "dr mr mrs ms messrs prof capt sgt cmdr mme mlle sra srta dra sig dott avv hr frl "
+    "avda ee dhr mevr ul ул им проф акад доц вул ім डॉ श्री प्रो".split()
 )
 # Words of the language when written small, so only with their capital.
 _TITLES = frozenset("Gen Sen Rep Gov Lt Col Maj Adm Rev Hon Pres Fr Ing Lic".split())
 _END_BEFORE_STARTER = frozenset(
-    "st mt ft ave blvd rd inc ltd co corp bros jr sr al univ dept est assn figs eqs vols nos pp "
+    "st mt ft ave blvd rd inc ltd co corp bros jr sr al univ dept est assn figs eqs vols nos pp mio mrd tsd "
     "Fig Eq Sec Vol Ch Op Nr Abs Str Núm Pág Mag Bd Hrsg".split()
 )
 _BEFORE_NUMBER = frozenset(
     "no nos nr núm num n p pp s ss f ff fig figs eq eqs sec sect vol vols ch art arts abs para ver v tab ref "
-    "refs cap pág pag op ex ed c b d r al § jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    "refs cap pág pag blz str рис стр табл гл буд op ex ed c b d r al § "
+    "jan feb mar apr jun jul aug sep sept oct nov dec".split()
 )
 _STARTERS = frozenset(
     "The A An This That These Those It Its He She They We You I In On At But And Or However If When While After "
@@ -193,12 +200,22 @@ def _paragraph(text: str, start: int, end: int) -> Iterator[Span]:
     block = block.lstrip()
     start = end - len(block)
     lines = block.splitlines()
-    if len(lines) > 1:
-        bare = "\n".join(["", *map(str.strip, lines)])
-        if 2 * len(_CODE_LIKE.findall(bare)) > len(lines):
-            return
-    if lines:
+    if lines and not (len(lines) > 1 and (looks_like_code(lines) or _lists_values(lines))):
         yield start, end
+
+
+def looks_like_code(lines: Sequence[str]) -> bool:
+    """Whether more than half of the lines look like code or like ``Key: value``, by their marks."""
+    bare = "\n".join(["", *map(str.strip, lines)])
+    return 2 * len(_CODE_LIKE.findall(bare)) > len(lines)
+
+
+def _lists_values(lines: Sequence[str]) -> bool:
+    """Whether they are rows such as ``Ada,1815``: as many commas in each, and no blank after any."""
+    if len(lines) < 3:
+        return False
+    counts = {len(_BETWEEN_VALUES.findall(line)) for line in lines[:_ROWS_LOOKED_AT]}
+    return len(counts) == 1 and counts != {0} and not any(", " in line for line in lines[:_ROWS_LOOKED_AT])
 
 
 def _fence_end(text: str, start: int, fence: str) -> int:
@@ -245,14 +262,18 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, has_cap
         return not (word[:1].islower() and has_capitals)
 
     before = text[max(start, stop.start() - 24) : stop.start()].rsplit(None, 1)
-    last = before[-1].lstrip(_OPENERS) if before else ""
+    last = _ELISION.sub("", before[-1].lstrip(_OPENERS)) if before else ""
+    if len(last) == 1 == len(word) and last.isalpha() and following["dot"]:
+        return False  # "z. B.", "т. е."
+    if last == "г" and not (len(before) == 2 and before[0][-1].isdigit()):
+        return False  # "г. Москва" is a town, "1990 г." a year
     if last.lower() in _NEVER_END or last in _TITLES:
         return False
     if stop.start() - start <= 12 and _ENUMERATOR.match(text[start : stop.start()].lstrip()):
         return False
     if word[:1].isdigit():
         return last.lower() not in _BEFORE_NUMBER
-    is_initial = len(last) == 1 and last.isalpha() and (last.isupper() or not has_capitals)
+    is_initial = len(last) == 1 and last.isalpha() and not (last.islower() and has_capitals)
     if is_initial or last.lower() in _END_BEFORE_STARTER or last in _END_BEFORE_STARTER or _DOTTED.match(last):
         starter = (word if has_capitals else word.capitalize()) in _STARTERS and not following["dot"]
         return starter and not bracket

@@ -40,9 +40,10 @@ class Page:
 
 
 class Layout:
-    """Writes any choice of sentences. ``ranking`` is all sentences, best first."""
+    """Writes any choice of sentences. ``ranking`` is all of them, best first, ``candidates`` what each goes with."""
 
-    def __init__(self, parts: Sequence[Part], ranking: Sequence[int]) -> None:
+    def __init__(self, parts: Sequence[Part], ranking: Sequence[int], candidates: Sequence[tuple[int, ...]]) -> None:
+        self._candidates = candidates
         self._parts = parts
         self._places = [(owner, index) for owner, part in enumerate(parts) for index in range(len(part.spans))]
         self._ranks = {sentence: rank for rank, sentence in enumerate(ranking)}
@@ -59,6 +60,10 @@ class Layout:
     def sentence(self, sentence: int) -> str:
         owner, index = self._places[sentence]
         return self._parts[owner].sentence(index)
+
+    def candidate(self, sentence: int) -> tuple[int, ...]:
+        """The sentences that are kept if this one is, it too, in source order; all of one part."""
+        return self._candidates[sentence]
 
     def header(self, owner: int) -> str:
         """What a block begins with, as far as it is known before the block has its number."""

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ragdiet.diet.units import Unit, read_units
 from ragdiet.errors import DimensionMismatch, InvalidArgument
 from ragdiet.sentences import split_sentences
 from ragdiet.types import Document, Hit, Passage, Span
@@ -20,7 +21,8 @@ class Part:
     """A passage as the diet reads it.
 
     ``document`` is equal for passages of one document: its id, or a string's position. ``title`` is
-    one line, "" for none. ``offset`` is where ``text`` begins in its document. ``cosines`` are those
+    one line, "" for none. ``offset`` is where ``text`` begins in its document. ``units`` tell what each
+    sentence comes with. ``cosines`` are those
     of the sentences with the question, float64, (spans,), and ``cosine`` that of the whole passage;
     None where no vector tells. ``keyword_score`` is the retriever's BM25.
     """
@@ -33,6 +35,7 @@ class Part:
     text: str
     offset: int
     spans: tuple[Span, ...]
+    units: tuple[Unit, ...]
     cosines: NDArray[np.float64] | None
     cosine: float | None
     keyword_score: float | None
@@ -69,7 +72,21 @@ def _read(passage: Passage, position: int, cosines: NDArray[np.float64] | None) 
         raise InvalidArgument(
             f"passage {position} is of type {type(passage).__name__}: give Hits, Documents or plain strings"
         )
-    return Part(document, document_id, None, _one_line(title), uri, text, 0, split_sentences(text), None, None, None)
+    spans = split_sentences(text)
+    return Part(
+        document=document,
+        document_id=document_id,
+        chunk_id=None,
+        title=_one_line(title),
+        uri=uri,
+        text=text,
+        offset=0,
+        spans=spans,
+        units=read_units(text, spans),
+        cosines=None,
+        cosine=None,
+        keyword_score=None,
+    )
 
 
 def _read_hit(hit: Hit, cosines: NDArray[np.float64] | None) -> Part:
@@ -78,6 +95,7 @@ def _read_hit(hit: Hit, cosines: NDArray[np.float64] | None) -> Part:
     fits = _spans_fit(hit.sentences, hit.text)
     if not fits:
         cosines = None
+    spans = tuple(hit.sentences) if fits else split_sentences(hit.text)
     cosine = hit.dense_score or (None if cosines is None else float(cosines.mean()))
     return Part(
         document=hit.document_id,
@@ -87,7 +105,8 @@ def _read_hit(hit: Hit, cosines: NDArray[np.float64] | None) -> Part:
         uri=hit.uri,
         text=hit.text,
         offset=hit.start,
-        spans=tuple(hit.sentences) if fits else split_sentences(hit.text),
+        spans=spans,
+        units=read_units(hit.text, spans),
         cosines=cosines,
         cosine=cosine,
         keyword_score=hit.keyword_score,

@@ -65,12 +65,24 @@ def _keyword_shares(
         terms = analyzer.terms(sentence)
         wholes[index] += terms
         texts.append(terms + title_terms[parts[index].title])
+    _add_context(texts, parts, wanted)
     frequency = Counter(term for terms in texts for term in wanted.intersection(terms))
     importance = {term: idf(frequency[term], len(texts)) for term in frequency}
     in_corpus = np.array([np.nan if part.keyword_score is None else part.keyword_score for part in parts])
     if not in_corpus.max() > 0 or any(part.cosines is not None for part in parts):
         in_corpus = _bm25(wholes, importance)
     return _share(_bm25(texts, importance)), _share(in_corpus)
+
+
+def _add_context(texts: Sequence[list[str]], parts: Sequence[Part], wanted: set[str]) -> None:
+    """Give each sentence the words of the question that its headings, header row or lead-in say."""
+    first = 0
+    for part in parts:
+        said = [wanted.intersection(terms) for terms in texts[first : first + len(part.spans)]]
+        for index, unit in enumerate(part.units):
+            context = (said[other] for other in (*unit.above, *unit.together) if other != index)
+            texts[first + index] += sorted(set().union(*context).difference(said[index]))
+        first += len(part.spans)
 
 
 def _bm25(texts: Sequence[Sequence[str]], importance: Mapping[str, float]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ragdiet.analysis import analyzer
+from ragdiet.diet.candidates import candidates
 from ragdiet.diet.layout import Layout, Page
 from ragdiet.diet.passages import Part, read_passages
 from ragdiet.diet.relevance import relevance
@@ -64,7 +65,7 @@ class SentenceDiet:
 
         scores = relevance(question, parts, self._analyzer)
         ranking: list[int] = np.argsort(-scores, kind="stable").tolist()
-        layout = Layout(parts, ranking)
+        layout = Layout(parts, ranking, candidates(question, parts, ranking, self._analyzer))
         page = layout.write(ranking)
         tokens = tokens_before = self._counter.count(page.text)
         if tokens > budget:
@@ -73,7 +74,7 @@ class SentenceDiet:
 
     def _fit(self, layout: Layout, ranking: Sequence[int], budget: int) -> tuple[Page, int]:
         """The best sentences that fit together, and the count of their page."""
-        best = layout.write(ranking[:1])
+        best = layout.write(layout.candidate(ranking[0]))
         smallest = self._counter.count(best.text)
         if smallest > budget:
             raise BudgetTooSmall(
@@ -84,30 +85,35 @@ class SentenceDiet:
             )
         chosen = self._choose(layout, ranking, budget)
         while len(chosen) > 1:
-            page = layout.write(sentence for sentence, _ in chosen)
+            page = layout.write(sentence for added, _ in chosen for sentence in added)
             tokens = self._counter.count(page.text)
             if tokens <= budget:
                 return page, tokens
             _give_up(chosen, tokens - budget)
         return best, smallest
 
-    def _choose(self, layout: Layout, ranking: Sequence[int], budget: int) -> list[tuple[int, int]]:
-        """Sentences and their costs, best first, skipping what does not fit or repeats.
+    def _choose(self, layout: Layout, ranking: Sequence[int], budget: int) -> list[tuple[list[int], int]]:
+        """What each candidate adds and costs, best first, skipping what does not fit or repeats.
 
-        A block's first sentence pays for its header. Counts of pieces are only near the count of the
-        text they make, which is made afterwards.
+        What a candidate shares with an earlier one is paid for there, so whoever gives up the last first
+        leaves none without what it needs. A block's first sentence pays for its header. Counts of pieces
+        are only near the count of the text they make, which is made afterwards.
         """
-        chosen: list[tuple[int, int]] = []
+        chosen: list[tuple[list[int], int]] = []
         opened: set[int] = set()
+        taken: set[int] = set()
         seen: set[str] = set()
         left, misses = budget, 0
         for sentence in ranking:
-            words = " ".join(layout.sentence(sentence).split())
-            if words in seen:
+            candidate = layout.candidate(sentence)
+            added = [one for one in candidate if one not in taken]
+            words = " ".join(" ".join(map(layout.sentence, candidate)).split())
+            if not added or words in seen:
                 continue
+            seen.add(words)  # what does not fit now never will: it shares no more with others than they cost
             owner = layout.owner(sentence)
             # One by one: below some hundred texts the threads of a batch cost more than they save.
-            cost = self._counter.count(layout.sentence(sentence))
+            cost = sum(self._counter.count(layout.sentence(one)) for one in added)
             if owner not in opened:
                 cost += self._counter.count(layout.header(owner))
             if cost > left and chosen:
@@ -115,9 +121,9 @@ class SentenceDiet:
                 if misses == _PATIENCE:
                     break
                 continue
-            chosen.append((sentence, cost))
+            chosen.append((added, cost))
             opened.add(owner)
-            seen.add(words)
+            taken.update(added)
             left -= cost
             misses = 0
         return chosen
@@ -135,8 +141,8 @@ def compress(
     return SentenceDiet(counter=counter).compress(question, passages, budget=budget, question_vector=question_vector)
 
 
-def _give_up(chosen: list[tuple[int, int]], excess: int) -> None:
-    """Drop the lowest, one at least and never the best, until ``excess`` tokens should be gone."""
+def _give_up(chosen: list[tuple[list[int], int]], excess: int) -> None:
+    """Drop the lowest candidates, one at least and never the best, until ``excess`` tokens should be gone."""
     while len(chosen) > 1:
         excess -= chosen.pop()[1]
         if excess <= 0:
