@@ -1,10 +1,11 @@
 """How much each sentence bears on the question.
 
-score = bm25(sentence and title) + bm25(passage) + cos(sentence) + cos(passage), each as a share of the
-best one at hand, + 0.4 where the sentence holds the kind of thing asked for, + 0.6 in a passage whose
-title the two best sentences name: the second half of a question that takes two documents.
+score = bm25(sentence and title) + bm25(passage) + cos(sentence)^2 + cos(passage)^2, each as a share of the
+best one at hand, + 1 where the sentence holds the kind of thing asked for, + 1 in a passage whose title
+the two best sentences name: the second half of a question that takes two documents.
 
-The weights are measured; ``python -m benchmarks.diet --ablate`` prints what the last two are worth.
+Cosines with passages on one subject lie close together, so their shares are squared: else what tells the
+best ones apart weighs less than the words do. ``python -m benchmarks.diet --ablate`` prints what each term is worth.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from ragdiet.bm25 import idf, weight
 from ragdiet.diet.cues import answer_patterns, plain_words, subject
 from ragdiet.diet.passages import Part
 
-ANSWER_KIND = 0.4
-NAMED_TITLE = 0.6
+SENTENCE_WORDS = 1.0
+PASSAGE_WORDS = 1.0
+SENTENCE_COSINE = 1.0
+PASSAGE_COSINE = 1.0
+ANSWER_KIND = 1.0
+NAMED_TITLE = 1.0
 _LEADING_SENTENCES = 2
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 
@@ -36,7 +41,8 @@ def relevance(question: str, parts: Sequence[Part], analyzer: Analyzer) -> NDArr
     sentences = [part.sentence(index) for part in parts for index in range(len(part.spans))]
 
     by_word, by_word_whole = _keyword_shares(question, parts, sentences, owner, analyzer)
-    scores = by_word + by_word_whole[owner] + _cosine_shares(parts, owner, by_word, by_word_whole)
+    scores = SENTENCE_WORDS * by_word + PASSAGE_WORDS * by_word_whole[owner]
+    scores += _cosine_shares(parts, owner, by_word, by_word_whole)
     if patterns := answer_patterns(question):
         scores += ANSWER_KIND * np.array([any(pattern.search(one) for pattern in patterns) for one in sentences])
     best = np.argsort(-scores, kind="stable")[:_LEADING_SENTENCES]
@@ -106,7 +112,7 @@ def _cosine_shares(
     by_word: NDArray[np.float64],
     by_word_whole: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Cosine of the sentence and of its part, each as a share of the best one, summed.
+    """Cosine of the sentence and of its part, each as a share of the best one, squared, weighted and summed.
 
     What is not known of a sentence is taken from its part, what is not known of either from the words,
     so that passages without vectors compete with those that have them. Where no cosine is known all are 0.
@@ -119,7 +125,8 @@ def _cosine_shares(
     )
     whole_share = np.where(np.isnan(whole), by_word_whole, _share(whole))
     guess = np.where(np.isnan(whole)[owner], by_word, whole_share[owner])
-    return whole_share[owner] + np.where(np.isnan(each), guess, _share(each))
+    share = np.where(np.isnan(each), guess, _share(each))
+    return SENTENCE_COSINE * share**2 + PASSAGE_COSINE * whole_share[owner] ** 2
 
 
 def _is_named(title: str, said: str) -> bool:
