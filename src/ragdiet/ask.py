@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ragdiet.account import Ledger, metered
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
-from ragdiet.generate import REFUSAL, SYSTEM, citations
+from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
 from ragdiet.guard import checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
@@ -23,6 +23,7 @@ from ragdiet.types import (
     Attempt,
     Citation,
     Context,
+    Example,
     Generation,
     Hit,
     Hits,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
-ANSWER_TOKENS = 300
 _MOST_HITS = 10_000
+_CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 _WIDER = 3
 _RERANKED = 50
 """Hits that a reranker is given to choose from, or as many as are asked for where that is more."""
@@ -98,6 +99,8 @@ class Asker:
         rewriter: Rewriter,
         reranker: Reranker | None = None,
         research: bool = True,
+        system: str | None = None,
+        examples: Sequence[Example] = (),
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -109,6 +112,8 @@ class Asker:
         self._generators = {generator.model: generator for generator in generators}
         self._confidence = confidence
         self._ledger = ledger
+        self._system = system_text(system)
+        self._examples = tuple(examples)
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -169,23 +174,32 @@ class Asker:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
         Least and expected are the first model's alone, and least is 0 where gate 1 would stop the
-        question. Most is every model of the chain, one after the other.
+        question. Most is every model of the chain, one after the other, each asked again for what was cut off.
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
         context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
-        quotes = [self._model_quote(model, self._prompt(question, context)) for model in self.plan.models]
+        prompt = self._prompt(question, context)
+        again = replace(prompt, max_tokens=LONGEST)
+        quotes = [self._model_quote(model, prompt) for model in self.plan.models]
+        longest = [self._model_quote(model, again) for model in self.plan.models]
         passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
         return Quote(
             least=quotes[0].least if passes else Decimal(0),
             expected=quotes[0].expected if passes else Decimal(0),
-            most=sum((quote.most for quote in quotes), Decimal(0)),
+            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
         )
 
-    @staticmethod
-    def _prompt(question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+    def _prompt(self, question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+        length = answer_length(question)
         return Prompt(
-            system=SYSTEM, question=question, context=context, history=tuple(history), max_tokens=ANSWER_TOKENS
+            system=self._system,
+            examples=self._examples,
+            question=question,
+            context=context,
+            history=tuple(history),
+            length=length.ask,
+            max_tokens=length.max_tokens,
         )
 
     def _model_quote(self, model: str, prompt: Prompt) -> Quote:
@@ -254,19 +268,21 @@ class Asker:
         if state.context is None:
             vector = state.vector if _embedded(state.hits) else None
             state.context = self._diet(state.wanted, state.hits, state.budget, vector)
-        if state.max_cost is not None:
-            left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
-            worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
-            if worst > left:
-                state.reason = "over budget"
-                return Attempt(
-                    step="read", model=model, accepted=False, reason=f"could cost ${worst:f}, ${left:f} is left"
-                )
+        prompt = self._prompt(state.question, state.context, state.history)
+        again = ""
+        if problem := self._too_dear(model, prompt, state):
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=problem)
         try:
-            generation = self.generate(state.question, state.context, model, state.history)
+            generation = self._generators[model].generate(prompt)
+            longer = replace(prompt, max_tokens=LONGEST)
+            if generation.stop_reason == "max_tokens" and not self._too_dear(model, longer, state):
+                again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
+                whole = self._generators[model].generate(longer)
+                generation = replace(whole, cost=generation.cost + whole.cost)
         except ModelError as error:
             state.reason = "models failed"
-            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}")
+            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
         state.reason = "not supported"
         confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
         problem = _refused(generation, state.context)
@@ -277,11 +293,22 @@ class Asker:
             step="read",
             model=model,
             accepted=accepted,
-            reason=problem
-            or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}",
+            reason=(
+                problem
+                or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}"
+            )
+            + again,
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
         )
+
+    def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:
+        """What is wrong where this prompt could cost more than is left; empty where it could not."""
+        if state.max_cost is None:
+            return ""
+        left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+        worst = self._model_quote(model, prompt).most
+        return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
 
     def _answer(self, state: _Ask) -> Answer:
         prompt_id = current().prompt_id
@@ -377,6 +404,8 @@ def _checked_budget(budget: int) -> int:
 
 def _refused(generation: Generation, context: Context) -> str:
     """Why a reply cannot be an answer, whatever its confidence; empty when it can."""
+    if generation.stop_reason in _CUT_OFF:
+        return f"the reply was cut off (stop reason: {generation.stop_reason})"
     if not generation.text.strip():
         return f"the model gave no text (stop reason: {generation.stop_reason})"
     if REFUSAL in generation.text:
