@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
+from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
@@ -18,6 +19,7 @@ from ragdiet.guard import checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
 from ragdiet.retrieve import reranked, without_exclusions
+from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
@@ -67,9 +69,12 @@ class Scope:
 @dataclass(slots=True, kw_only=True)
 class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
-    with its spelling corrected where that found the hits; models are asked the question itself."""
+    with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
+    history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which."""
 
     question: str
+    searched: str
+    follow_up: str
     wanted: str
     scope: Scope
     budget: int
@@ -101,6 +106,7 @@ class Asker:
         research: bool = True,
         system: str | None = None,
         examples: Sequence[Example] = (),
+        language: str = "english",
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -114,6 +120,7 @@ class Asker:
         self._ledger = ledger
         self._system = system_text(system)
         self._examples = tuple(examples)
+        self._language = language
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -153,13 +160,15 @@ class Asker:
         history: Sequence[Turn] = (),
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
-        question = checked_question(question)
+        asked = follow_up(checked_question(question), history, default_counter(), language=self._language)
         state = _Ask(
-            question=question,
-            wanted=without_exclusions(question),
+            question=asked.question,
+            searched=asked.searched,
+            follow_up=asked.reason,
+            wanted=without_exclusions(asked.searched),
             scope=scope,
             budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
-            history=tuple(history),
+            history=asked.history,
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
         )
@@ -217,7 +226,8 @@ class Asker:
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
-            asked = Rewritten(question=state.question, keywords=state.question)
+            notes = (state.follow_up,) if state.follow_up else ()
+            asked = Rewritten(question=state.searched, keywords=state.searched, reasons=notes)
             return self._search_step("retrieve", state, asked, state.scope)
         if step.kind == "re-search":
             wider = replace(state.scope, k=min(_MOST_HITS, state.scope.k * _WIDER))
@@ -230,11 +240,11 @@ class Asker:
     def _rewritten(self, state: _Ask) -> Rewritten:
         scope = state.scope
         try:
-            return self._rewriter.rewrite(state.question, state.hits, tenant=scope.tenant, collection=scope.collection)
+            return self._rewriter.rewrite(state.searched, state.hits, tenant=scope.tenant, collection=scope.collection)
         except ModelError as error:
             return Rewritten(
-                question=state.question,
-                keywords=state.question,
+                question=state.searched,
+                keywords=state.searched,
                 reasons=(f"in the same words, since the rewriter failed: {error}",),
             )
 

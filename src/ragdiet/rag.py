@@ -98,7 +98,7 @@ class RAG:
     and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``system`` is your own
     instruction to the models, put before the library's rules, which stay: citations and refusals are read by
     them. ``examples`` show the models a reply. Both are the same for every question, so that a provider can
-    cache them; ``ragdiet.diet.lint`` finds what is wasted in them. ``late_interaction``
+    cache them. ``late_interaction``
     stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders the first hits
     by them too; with another embedder MiniLM runs beside it.
     """
@@ -183,6 +183,7 @@ class RAG:
             research=research,
             system=system,
             examples=examples,
+            language=language,
         )
 
     @classmethod
