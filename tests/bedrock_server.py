@@ -69,6 +69,8 @@ class Served:
     request: Mapping[str, Any]
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
     at: float = 0.0
 
 
@@ -82,9 +84,17 @@ class RefusedError(Exception):
 class BedrockServer:
     """``with BedrockServer() as server:`` listens on ``server.url``. ``chat`` are the chat models it has."""
 
-    def __init__(self, *, region: str = "us-east-1", chat: tuple[str, ...] = ("us.amazon.nova-lite-v1:0",)) -> None:
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        chat: tuple[str, ...] = ("us.amazon.nova-lite-v1:0",),
+        smallest_cached: int = 1_024,
+    ) -> None:
         self.region = region
         self.chat = chat
+        self.smallest_cached = smallest_cached
+        self.cached: dict[tuple[str, str], float] = {}
         self.faults: deque[Fault] = deque()
         self.closing = threading.Event()
         self._calls: list[Served] = []
@@ -122,6 +132,7 @@ class BedrockServer:
         """Forget the calls and the faults still to come."""
         with self._lock:
             self._calls.clear()
+            self.cached.clear()
             self.faults.clear()
             self._most_busy = 0
 
@@ -197,7 +208,16 @@ class _Handler(BaseHTTPRequestHandler):
                 {"x-amzn-ErrorType": f"{refusal.code}:http://internal.amazon.com/", **fault.headers},
             )
             return
-        owner.record(Served(**about, status=fault.status, input_tokens=usage[0], output_tokens=usage[1]))
+        owner.record(
+            Served(
+                **about,
+                status=fault.status,
+                input_tokens=usage[0],
+                output_tokens=usage[1],
+                cache_read_tokens=usage[2],
+                cache_write_tokens=usage[3],
+            )
+        )
         if fault.stall:
             owner.closing.wait(fault.stall)
         if fault.reset:
@@ -232,7 +252,8 @@ def _word_vector(word: str, dimensions: int) -> NDArray[np.float64]:
     return np.random.default_rng(seed).standard_normal(dimensions)
 
 
-_Bill = tuple[int, int]
+_Bill = tuple[int, int, int, int]
+"""Tokens of input, output, read from the cache, written to it."""
 
 
 def _titan(owner: BedrockServer, model: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], _Bill]:
@@ -251,7 +272,7 @@ def _titan(owner: BedrockServer, model: str, request: Mapping[str, Any]) -> tupl
         vector = vector / np.linalg.norm(vector)
     embedding = vector.tolist()
     reply = {"embedding": embedding, "embeddingsByType": {"float": embedding}, "inputTextTokenCount": tokens}
-    return reply, (tokens, 0)
+    return reply, (tokens, 0, 0, 0)
 
 
 def _converse(owner: BedrockServer, model: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], _Bill]:
@@ -263,9 +284,8 @@ def _converse(owner: BedrockServer, model: str, request: Mapping[str, Any]) -> t
         raise RefusedError(
             400, "ValidationException", "A conversation must start with a user message and alternate roles."
         )
-    blocks = [
-        block["text"] for part in (*messages, {"content": request.get("system", ())}) for block in part["content"]
-    ]
+    content = [block for part in ({"content": request.get("system", ())}, *messages) for block in part["content"]]
+    blocks = [block["text"] for block in content if "text" in block]
     if any(not text.strip() for text in blocks):
         raise RefusedError(400, "ValidationException", "The text field in the ContentBlock object is blank.")
     if not all(_METADATA.fullmatch(value) for value in request.get("requestMetadata", {}).values()):
@@ -277,20 +297,47 @@ def _converse(owner: BedrockServer, model: str, request: Mapping[str, Any]) -> t
     if len(said) > most:
         answer, stop = " ".join(answer.split()[:most]), "max_tokens"
         said = words(answer)
-    usage = (sum(len(words(text)) for text in blocks), len(said))
+    read, written, long_lived = _cached(owner, model, content)
+    usage = (sum(len(words(text)) for text in blocks) - read - written, len(said), read, written)
     reply = {
         "output": {"message": {"role": "assistant", "content": [{"text": answer}]}},
         "stopReason": stop,
-        "usage": {"inputTokens": usage[0], "outputTokens": usage[1], "totalTokens": sum(usage)},
+        "usage": {
+            "inputTokens": usage[0],
+            "outputTokens": usage[1],
+            "totalTokens": sum(usage),
+            "cacheReadInputTokens": read,
+            "cacheWriteInputTokens": written,
+            "cacheDetails": [{"ttl": "1h" if long_lived else "5m", "inputTokens": written}] if written else [],
+        },
         "metrics": {"latencyMs": 1},
         "serviceTier": request.get("serviceTier", {"type": "default"}),
     }
     return reply, usage
 
 
+def _cached(owner: BedrockServer, model: str, content: list[Mapping[str, Any]]) -> tuple[int, int, bool]:
+    """Tokens read and written up to the last cache point, and whether for an hour. Too few: none, and no word of it."""
+    places = [place for place, block in enumerate(content) if "cachePoint" in block]
+    if not places:
+        return 0, 0, False
+    point = content[places[-1]]["cachePoint"]
+    if point.get("type") != "default" or point.get("ttl", "5m") not in ("5m", "1h") or set(point) - {"type", "ttl"}:
+        raise RefusedError(400, "ValidationException", "Malformed input request: cachePoint")
+    before = "\0".join(block["text"] for block in content[: places[-1]] if "text" in block)
+    tokens, long_lived = len(words(before)), point.get("ttl") == "1h"
+    if tokens < owner.smallest_cached:
+        return 0, 0, False
+    key, now = (model, before), time.monotonic()
+    is_there = owner.cached.get(key, 0.0) > now
+    owner.cached[key] = now + (3600 if long_lived else 300)
+    return (tokens, 0, False) if is_there else (0, tokens, long_lived)
+
+
 def extract(message: str) -> str:
     """The sentence of the sources with most words of the question, cited; else the refusal."""
-    sources, _, question = message.rpartition("Question:")
+    sources, _, asked_for = message.rpartition("Question:")
+    question = asked_for.strip().partition("\n")[0]
     asked = {word for word in words(question) if len(word) > 3}
     best, answer = 0, REFUSAL
     for block in re.split(r"^(?=\[\d+\])", sources, flags=re.MULTILINE):

@@ -20,6 +20,7 @@ from ragdiet.types import (
     Document,
     Embedding,
     EmbedKind,
+    Example,
     Generation,
     Hit,
     Prompt,
@@ -296,9 +297,9 @@ def test_generate_takes_only_models_of_the_chain(database: Database) -> None:
 def test_quote_is_ordered_and_honest(database: Database) -> None:
     rag = made(database, Scripted("cheap", "NOT FOUND", "0.001"), Scripted("dear", "Three months [1].", "0.1"))
     quote = rag.quote("How long is the notice period?")
-    assert (quote.least, quote.expected, quote.most) == (Decimal("0.00025"), Decimal("0.0005"), Decimal("0.101"))
+    assert (quote.least, quote.expected, quote.most) == (Decimal("0.00025"), Decimal("0.0005"), Decimal("0.202"))
     stopped = made(database, Scripted("cheap", "NOT FOUND", "0.001"), confidence=Sure(retrieval=0.1)).quote("Notice?")
-    assert (stopped.least, stopped.expected, stopped.most) == (0, 0, Decimal("0.001"))
+    assert (stopped.least, stopped.expected, stopped.most) == (0, 0, Decimal("0.002"))
     free = made(database).quote("How long is the notice period?")
     assert (free.least, free.expected, free.most) == (0, 0, 0)
 
@@ -327,3 +328,38 @@ def test_database_lost_before_an_ask(database: Database, server: object, dsn: st
     with psycopg.connect(server.dsn, autocommit=True) as connection:  # type: ignore[attr-defined]
         connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert rag.ask("How long is the notice period?").outcome == "answered"
+
+
+class CutOff(Scripted):
+    """A model whose reply needs more tokens than it was given, until it is given ``enough``."""
+
+    def __init__(self, model: str, enough: int, price: str = "0.001") -> None:
+        super().__init__(model, "Three months [1].", price)
+        self.enough = enough
+
+    def generate(self, prompt: Prompt) -> Generation:
+        made = super().generate(prompt)
+        return made if prompt.max_tokens >= self.enough else replace(made, stop_reason="max_tokens")
+
+
+def test_a_reply_that_was_cut_off_is_asked_for_again_and_never_given(database: Database) -> None:
+    model = CutOff("m", 1_000)
+    answer = made(database, model).ask("What is the notice period?")
+    assert (answer.outcome, steps(answer)) == ("answered", ["retrieve", "m"])
+    assert [prompt.max_tokens < 1_000 for prompt in model.prompts] == [True, False]
+    assert "cut the reply off" in answer.attempts[-1].reason
+    hopeless = made(database, CutOff("m", 5_000)).ask("What is the notice period?")
+    assert hopeless.outcome == "abstained"
+    assert "cut off" in hopeless.attempts[-2].reason
+    poor = CutOff("m", 1_000, price="0.006")
+    assert made(database, poor).ask("What is the notice period?", max_cost="0.005").outcome == "abstained"
+    assert poor.prompts == []
+
+
+def test_own_instructions_and_examples_reach_the_model(database: Database) -> None:
+    model = Scripted("m", "Three months [1].")
+    example = Example(sources="[1] Tea is at four.", question="When is tea?", answer="At four [1].")
+    made(database, model, system="Answer in Dutch.", examples=[example]).ask("How long is the notice period?")
+    (prompt,) = model.prompts
+    assert prompt.system.startswith("Answer in Dutch.\n\nYou answer questions from numbered sources.")
+    assert (prompt.examples, prompt.length) == ((example,), "Answer in one short sentence.")

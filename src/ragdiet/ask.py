@@ -11,18 +11,21 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
+from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
-from ragdiet.generate import REFUSAL, SYSTEM, citations
+from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
 from ragdiet.guard import checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
 from ragdiet.retrieve import reranked, without_exclusions
+from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
     Citation,
     Context,
+    Example,
     Generation,
     Hit,
     Hits,
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
-ANSWER_TOKENS = 300
 _MOST_HITS = 10_000
+_CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 _WIDER = 3
 _RERANKED = 50
 """Hits that a reranker is given to choose from, or as many as are asked for where that is more."""
@@ -66,9 +69,12 @@ class Scope:
 @dataclass(slots=True, kw_only=True)
 class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
-    with its spelling corrected where that found the hits; models are asked the question itself."""
+    with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
+    history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which."""
 
     question: str
+    searched: str
+    follow_up: str
     wanted: str
     scope: Scope
     budget: int
@@ -98,6 +104,9 @@ class Asker:
         rewriter: Rewriter,
         reranker: Reranker | None = None,
         research: bool = True,
+        system: str | None = None,
+        examples: Sequence[Example] = (),
+        language: str = "english",
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -109,6 +118,9 @@ class Asker:
         self._generators = {generator.model: generator for generator in generators}
         self._confidence = confidence
         self._ledger = ledger
+        self._system = system_text(system)
+        self._examples = tuple(examples)
+        self._language = language
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -148,13 +160,15 @@ class Asker:
         history: Sequence[Turn] = (),
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
-        question = checked_question(question)
+        asked = follow_up(checked_question(question), history, default_counter(), language=self._language)
         state = _Ask(
-            question=question,
-            wanted=without_exclusions(question),
+            question=asked.question,
+            searched=asked.searched,
+            follow_up=asked.reason,
+            wanted=without_exclusions(asked.searched),
             scope=scope,
             budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
-            history=tuple(history),
+            history=asked.history,
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
         )
@@ -169,23 +183,32 @@ class Asker:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
         Least and expected are the first model's alone, and least is 0 where gate 1 would stop the
-        question. Most is every model of the chain, one after the other.
+        question. Most is every model of the chain, one after the other, each asked again for what was cut off.
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
         context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
-        quotes = [self._model_quote(model, self._prompt(question, context)) for model in self.plan.models]
+        prompt = self._prompt(question, context)
+        again = replace(prompt, max_tokens=LONGEST)
+        quotes = [self._model_quote(model, prompt) for model in self.plan.models]
+        longest = [self._model_quote(model, again) for model in self.plan.models]
         passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
         return Quote(
             least=quotes[0].least if passes else Decimal(0),
             expected=quotes[0].expected if passes else Decimal(0),
-            most=sum((quote.most for quote in quotes), Decimal(0)),
+            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
         )
 
-    @staticmethod
-    def _prompt(question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+    def _prompt(self, question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+        length = answer_length(question)
         return Prompt(
-            system=SYSTEM, question=question, context=context, history=tuple(history), max_tokens=ANSWER_TOKENS
+            system=self._system,
+            examples=self._examples,
+            question=question,
+            context=context,
+            history=tuple(history),
+            length=length.ask,
+            max_tokens=length.max_tokens,
         )
 
     def _model_quote(self, model: str, prompt: Prompt) -> Quote:
@@ -203,7 +226,8 @@ class Asker:
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
-            asked = Rewritten(question=state.question, keywords=state.question)
+            notes = (state.follow_up,) if state.follow_up else ()
+            asked = Rewritten(question=state.searched, keywords=state.searched, reasons=notes)
             return self._search_step("retrieve", state, asked, state.scope)
         if step.kind == "re-search":
             wider = replace(state.scope, k=min(_MOST_HITS, state.scope.k * _WIDER))
@@ -216,11 +240,11 @@ class Asker:
     def _rewritten(self, state: _Ask) -> Rewritten:
         scope = state.scope
         try:
-            return self._rewriter.rewrite(state.question, state.hits, tenant=scope.tenant, collection=scope.collection)
+            return self._rewriter.rewrite(state.searched, state.hits, tenant=scope.tenant, collection=scope.collection)
         except ModelError as error:
             return Rewritten(
-                question=state.question,
-                keywords=state.question,
+                question=state.searched,
+                keywords=state.searched,
                 reasons=(f"in the same words, since the rewriter failed: {error}",),
             )
 
@@ -254,19 +278,21 @@ class Asker:
         if state.context is None:
             vector = state.vector if _embedded(state.hits) else None
             state.context = self._diet(state.wanted, state.hits, state.budget, vector)
-        if state.max_cost is not None:
-            left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
-            worst = self._model_quote(model, self._prompt(state.question, state.context, state.history)).most
-            if worst > left:
-                state.reason = "over budget"
-                return Attempt(
-                    step="read", model=model, accepted=False, reason=f"could cost ${worst:f}, ${left:f} is left"
-                )
+        prompt = self._prompt(state.question, state.context, state.history)
+        again = ""
+        if problem := self._too_dear(model, prompt, state):
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=problem)
         try:
-            generation = self.generate(state.question, state.context, model, state.history)
+            generation = self._generators[model].generate(prompt)
+            longer = replace(prompt, max_tokens=LONGEST)
+            if generation.stop_reason == "max_tokens" and not self._too_dear(model, longer, state):
+                again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
+                whole = self._generators[model].generate(longer)
+                generation = replace(whole, cost=generation.cost + whole.cost)
         except ModelError as error:
             state.reason = "models failed"
-            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}")
+            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
         state.reason = "not supported"
         confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
         problem = _refused(generation, state.context)
@@ -277,11 +303,22 @@ class Asker:
             step="read",
             model=model,
             accepted=accepted,
-            reason=problem
-            or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}",
+            reason=(
+                problem
+                or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}"
+            )
+            + again,
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
         )
+
+    def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:
+        """What is wrong where this prompt could cost more than is left; empty where it could not."""
+        if state.max_cost is None:
+            return ""
+        left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+        worst = self._model_quote(model, prompt).most
+        return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
 
     def _answer(self, state: _Ask) -> Answer:
         prompt_id = current().prompt_id
@@ -377,6 +414,8 @@ def _checked_budget(budget: int) -> int:
 
 def _refused(generation: Generation, context: Context) -> str:
     """Why a reply cannot be an answer, whatever its confidence; empty when it can."""
+    if generation.stop_reason in _CUT_OFF:
+        return f"the reply was cut off (stop reason: {generation.stop_reason})"
     if not generation.text.strip():
         return f"the model gave no text (stop reason: {generation.stop_reason})"
     if REFUSAL in generation.text:

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ragdiet.types import (
         Answer,
         Context,
+        Example,
         Generation,
         IngestReport,
         Passage,
@@ -94,7 +95,10 @@ class RAG:
 
     ``language`` is that of the collections this RAG makes, by the name of its Snowball stemmer; a collection
     keeps the one it was made with. ``reranker`` orders the best 50 hits anew (or ``k``, where that is more)
-    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``late_interaction``
+    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``system`` is your own
+    instruction to the models, put before the library's rules, which stay: citations and refusals are read by
+    them. ``examples`` show the models a reply. Both are the same for every question, so that a provider can
+    cache them. ``late_interaction``
     stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders the first hits
     by them too; with another embedder MiniLM runs beside it.
     """
@@ -115,6 +119,8 @@ class RAG:
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
+        system: str | None = None,
+        examples: Sequence[Example] = (),
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
         collection: str = DEFAULT_COLLECTION,
@@ -141,6 +147,8 @@ class RAG:
             "quality": quality,
             "embedding_cache": embedding_cache,
             "research": research,
+            "system": system,
+            "examples": examples,
             "rewriter": rewriter,
             "reranker": reranker,
             "language": language,
@@ -173,6 +181,9 @@ class RAG:
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
             research=research,
+            system=system,
+            examples=examples,
+            language=language,
         )
 
     @classmethod

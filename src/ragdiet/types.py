@@ -97,13 +97,12 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        return (
-            self.input_tokens
-            + self.output_tokens
-            + self.cache_read_tokens
-            + self.cache_write_5m_tokens
-            + self.cache_write_1h_tokens
-        )
+        return self.input_tokens + self.output_tokens + self.cached_tokens
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens that were read from the provider's cache or written to it."""
+        return self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,13 +265,28 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A question, the reply that a model should give to it, and the ``sources`` it rests on, as ``[1] ...`` blocks."""
+
+    sources: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a generator is asked. ``system`` is byte-stable between questions; ``max_tokens`` caps the reply."""
+    """What a generator is asked.
+
+    ``system`` and ``examples`` come first and are the same for every question, so that a provider can cache
+    them. ``length`` is the sentence that asks for so long a reply, and ``max_tokens`` caps it.
+    """
 
     system: str
     question: str
     context: Context
+    examples: tuple[Example, ...] = ()
     history: tuple[Turn, ...] = ()
+    length: str = ""
     max_tokens: int = 300
 
 

@@ -1,3 +1,11 @@
+from ragdiet.bedrock.caching import (
+    CacheTtl,
+    PrefixNotCached,
+    Reuse,
+    cheapest_ttl,
+    price_with_cache,
+    smallest_cached,
+)
 from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.retry import RetryPolicy
@@ -6,9 +14,15 @@ from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tok
 __all__ = [
     "ESTIMATE_MARGIN",
     "BedrockClient",
+    "CacheTtl",
+    "PrefixNotCached",
     "RetryPolicy",
+    "Reuse",
+    "cheapest_ttl",
     "converse_usage",
     "estimated_tokens",
     "mapped_errors",
     "model_error",
+    "price_with_cache",
+    "smallest_cached",
 ]

@@ -1,4 +1,5 @@
+from ragdiet.diet.history import FollowUp, follow_up
 from ragdiet.diet.selection import SentenceDiet, compress
 from ragdiet.diet.trim import Run, trim
 
-__all__ = ["Run", "SentenceDiet", "compress", "trim"]
+__all__ = ["FollowUp", "Run", "SentenceDiet", "compress", "follow_up", "trim"]

@@ -1,6 +1,18 @@
 from ragdiet.generate.citations import citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.extractive import ExtractiveReader
-from ragdiet.generate.prompt import REFUSAL, SYSTEM
+from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
 
-__all__ = ["REFUSAL", "SYSTEM", "ConverseGenerator", "ExtractiveReader", "citations", "cited_claims"]
+__all__ = [
+    "LONGEST",
+    "REFUSAL",
+    "SYSTEM",
+    "AnswerLength",
+    "ConverseGenerator",
+    "ExtractiveReader",
+    "answer_length",
+    "citations",
+    "cited_claims",
+    "system_text",
+]

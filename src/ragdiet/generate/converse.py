@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ragdiet.account import Ledger, OpenCall, PriceBook, metered
-from ragdiet.bedrock import ESTIMATE_MARGIN, BedrockClient, converse_usage, estimated_tokens
+from ragdiet.bedrock import (
+    ESTIMATE_MARGIN,
+    BedrockClient,
+    CacheTtl,
+    PrefixNotCached,
+    Reuse,
+    cheapest_ttl,
+    converse_usage,
+    estimated_tokens,
+    price_with_cache,
+    smallest_cached,
+)
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, UnknownPrice
-from ragdiet.generate.prompt import user_message
+from ragdiet.generate.prompt import prefix, user_message
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
 from ragdiet.types import Generation, Quote, Usage
@@ -18,6 +30,8 @@ from ragdiet.types import Generation, Quote, Usage
 if TYPE_CHECKING:
     from ragdiet.protocols import TokenCounter
     from ragdiet.types import Prompt
+
+_log = logging.getLogger("ragdiet.generate")
 
 # Converse allows 256 of these characters in a value of requestMetadata.
 _NOT_METADATA = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
@@ -29,6 +43,10 @@ class ConverseGenerator:
     The price is looked up here: UnknownPrice now, not after the money is spent. ``service_tier`` is
     ``flex`` or ``priority`` where the price row lists it, or "" for the standard one. ``temperature``
     None leaves it out, for models that refuse it.
+
+    ``cache``: "auto" marks the end of the prompt's unvarying part with a cachePoint where the model caches so
+    many tokens and the asks come so close together that it pays; "5m" and "1h" do so from the first ask on, and
+    log a ``PrefixNotCached`` warning, once a prefix, where the model does not cache it; "off" never does.
     """
 
     def __init__(
@@ -42,7 +60,10 @@ class ConverseGenerator:
         service_tier: str = "",
         temperature: float | None = 0.0,
         counter: TokenCounter | None = None,
+        cache: Literal["auto", "5m", "1h", "off"] = "auto",
     ) -> None:
+        if cache not in ("auto", "5m", "1h", "off"):
+            raise InvalidArgument(f"cache is {cache!r}: give 'auto', '5m', '1h' or 'off'")
         if client is not None and client.region != region:
             raise InvalidArgument(f"the client is of the region {client.region}, the generator of {region}: name one")
         self.model = model
@@ -57,6 +78,12 @@ class ConverseGenerator:
         self._client = client or BedrockClient(region)
         self._temperature = temperature
         self._counter = counter or default_counter()
+        self._cache = cache
+        self._smallest_cached = smallest_cached(model)
+        if cache == "1h" and self._smallest_cached and not self._priced("1h"):
+            raise UnknownPrice(f"{model} has no price for a cache of an hour: choose cache='5m' or 'auto'")
+        self._reuse = Reuse()
+        self._warned: set[int] = set()
 
     def generate(self, prompt: Prompt) -> Generation:
         """One reply. An empty completion, a stop at ``max_tokens`` or by a filter is a Generation too:
@@ -65,36 +92,74 @@ class ConverseGenerator:
             raise InvalidQuestion("the question is empty: ask something")
         if prompt.max_tokens < 1:
             raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
-        request = self._request(prompt)
-        worst = Usage(input_tokens=estimated_tokens(self._counted(prompt)), output_tokens=prompt.max_tokens)
+        before, after = self._counted(prompt)
+        ttl = self._cache_ttl(prompt, before)
+        request = self._request(prompt, ttl)
+        worst = _worst(before, after, prompt.max_tokens, ttl)
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
-            return self._client.retry.run(lambda: self._try(request, worst))
+            made = self._client.retry.run(lambda: self._try(request, worst))
+        if self._cache == ttl and not made.usage.cached_tokens:
+            self._warn(prompt, before)
+        return made
 
     def quote(self, prompt: Prompt) -> Quote:
         """Least: a reply of one token, and our count over by the estimate's margin. Expected: our count, and
         a reply of a third of its cap. Most: the count under by the margin, the longest reply, every try billed."""
-        counted = self._counted(prompt)
-
-        def cost(input_tokens: int, output_tokens: int) -> Decimal:
-            return self._price.cost(Usage(input_tokens=input_tokens, output_tokens=output_tokens), tier=self._tier)
-
+        before, after = self._counted(prompt)
+        counted = before + after
+        least = Usage(input_tokens=int(counted / ESTIMATE_MARGIN), output_tokens=1)
+        ttls: list[CacheTtl | None] = [None]
+        if self._may_cache(before):
+            ttls += [ttl for ttl in get_args(CacheTtl) if self._cache in ("auto", ttl) and self._priced(ttl)]
+            cached = int(before / ESTIMATE_MARGIN)
+            least = Usage(input_tokens=int(after / ESTIMATE_MARGIN), cache_read_tokens=cached, output_tokens=1)
+        worst = [_worst(before, after, prompt.max_tokens, ttl) for ttl in ttls]
         return Quote(
-            least=cost(int(counted / ESTIMATE_MARGIN), 1),
-            expected=cost(counted, max(1, prompt.max_tokens // 3)),
-            most=self._client.retry.billed_attempts * cost(estimated_tokens(counted), prompt.max_tokens),
+            least=self._cost(least),
+            expected=self._cost(Usage(input_tokens=counted, output_tokens=max(1, prompt.max_tokens // 3))),
+            most=self._client.retry.billed_attempts * max(map(self._cost, worst)),
         )
 
-    def _counted(self, prompt: Prompt) -> int:
+    def _cost(self, usage: Usage) -> Decimal:
+        return self._price.covering(usage).cost(usage, tier=self._tier)
+
+    def _counted(self, prompt: Prompt) -> tuple[int, int]:
+        """Tokens before the cache point, and after it."""
         texts = [block["text"] for message in _messages(prompt) for block in message["content"]]
-        return sum(self._counter.count_batch([prompt.system, *texts]))
+        before, *after = self._counter.count_batch([prefix(prompt), *texts])
+        return before, sum(after)
+
+    def _priced(self, ttl: CacheTtl) -> bool:
+        return price_with_cache(self._price, ttl, 0.0) is not None
+
+    def _may_cache(self, before: int) -> bool:
+        """Whether the model caches so many tokens, by the greatest number that they can be."""
+        smallest = self._smallest_cached
+        return self._cache != "off" and smallest is not None and estimated_tokens(before) >= smallest
+
+    def _cache_ttl(self, prompt: Prompt, before: int) -> CacheTtl | None:
+        if self._cache == "off":
+            return None
+        gaps = self._reuse.gaps(prefix(prompt))
+        if not self._may_cache(before):
+            if self._cache != "auto":
+                self._warn(prompt, before)
+            return None
+        return cheapest_ttl(self._price, gaps) if self._cache == "auto" else self._cache
+
+    def _warn(self, prompt: Prompt, before: int) -> None:
+        key = hash(prefix(prompt))
+        if key not in self._warned:
+            self._warned.add(key)
+            _log.warning(PrefixNotCached(model=self.model, tokens=before, minimum=self._smallest_cached))
 
     def _try(self, request: Mapping[str, Any], worst: Usage) -> Generation:
         with metered(
             self.ledger,
             stage="generate",
             model=self.model,
-            price=self._price,
+            price=self._price.covering(worst),
             worst=worst,
             region=self._region,
             tier=self._tier,
@@ -128,7 +193,7 @@ class ConverseGenerator:
                 price = price.noted(f"no row for {served}: priced as {self.model}")
         call.settle(usage, served=served, tier=tier, price=price.covering(usage, tier=tier))
 
-    def _request(self, prompt: Prompt) -> dict[str, Any]:
+    def _request(self, prompt: Prompt, ttl: CacheTtl | None) -> dict[str, Any]:
         inference: dict[str, Any] = {"maxTokens": prompt.max_tokens}
         if self._temperature is not None:
             inference["temperature"] = self._temperature
@@ -136,11 +201,24 @@ class ConverseGenerator:
             "messages": _messages(prompt),
             "inferenceConfig": inference,
         }
-        if prompt.system.strip():
-            request["system"] = [{"text": prompt.system}]
+        if (before := prefix(prompt)).strip():
+            request["system"] = [{"text": before}]
+            if ttl:
+                # Five minutes is what every model has without a name for it.
+                request["system"].append({"cachePoint": {"type": "default"} | ({"ttl": ttl} if ttl != "5m" else {})})
         if self._tier:
             request["serviceTier"] = {"type": self._tier}
         return request
+
+
+def _worst(before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
+    """The most that one try can be billed with: with a cache point, a prefix that is written."""
+    first, rest = estimated_tokens(before), estimated_tokens(after)
+    if ttl is None:
+        return Usage(input_tokens=first + rest, output_tokens=max_tokens)
+    if ttl == "1h":
+        return Usage(input_tokens=rest, cache_write_1h_tokens=first, output_tokens=max_tokens)
+    return Usage(input_tokens=rest, cache_write_5m_tokens=first, output_tokens=max_tokens)
 
 
 def _messages(prompt: Prompt) -> list[dict[str, Any]]:
