@@ -16,6 +16,7 @@ from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
+from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
@@ -94,9 +95,11 @@ class RAG:
 
     ``language`` is that of the collections this RAG makes, by the name of its Snowball stemmer; a collection
     keeps the one it was made with. ``reranker`` orders the best 50 hits anew (or ``k``, where that is more)
-    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``late_interaction``
-    stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders the first hits
-    by them too; with another embedder MiniLM runs beside it.
+    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. A question that is
+    empty, vague, two in one, or spread over several documents is met with choices before a model is asked, and one
+    without an answer that may be misspelt with a better spelling (``outcome`` "clarify"); not with ``clarify=False``.
+    ``late_interaction`` stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders
+    the first hits by them too; with another embedder MiniLM runs beside it.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class RAG:
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
+        clarify: bool = True,
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
         collection: str = DEFAULT_COLLECTION,
@@ -141,6 +145,7 @@ class RAG:
             "quality": quality,
             "embedding_cache": embedding_cache,
             "research": research,
+            "clarify": clarify,
             "rewriter": rewriter,
             "reranker": reranker,
             "language": language,
@@ -173,6 +178,7 @@ class RAG:
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
             research=research,
+            clarifier=Clarifier(language) if clarify else None,
         )
 
     @classmethod
@@ -502,7 +508,8 @@ class RAG:
         tenant: str | None = None,
         prompt_id: str | None = None,
     ) -> Answer | AnswerStream:
-        """An answer with its citations, confidence and price, or a safe reply when none can be stood by.
+        """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
+        reply when no answer can be stood by.
 
         ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
         that could go over it is not asked. ``deadline``: seconds after which no further step begins.
