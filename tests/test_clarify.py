@@ -246,19 +246,17 @@ def test_a_question_within_a_conversation_may_lean_on_it(database: Database) -> 
 
 
 def test_a_misspelt_question_without_an_answer_is_offered_corrected(database: Database) -> None:
+    misspelt = "How long is the notcie perido for staff?"
     refusing = Scripted("m", "NOT FOUND")
-    rag = made(database, refusing)
-    answer = rag.ask("How long is the notcie perido for staff?")
+    rag = made(database, refusing, confidence=Sure(retrieval=0.0))
+    answer = rag.ask(misspelt)
     assert (answer.outcome, answer.choices) == ("clarify", ("How long is the notice period for staff?",))
     assert answer.text == "Did you mean:\n- How long is the notice period for staff?"
-    assert [step.step for step in answer.attempts] == ["retrieve", "read", "clarify"]
+    assert [step.step for step in answer.attempts] == ["retrieve", "re-search", "clarify"]
     assert rag.ask(answer.choices[0]).outcome == "abstained"  # it is spelt well: nothing else to offer
-
-    gated = made(database, refusing, confidence=Sure(retrieval=0.0)).ask("How long is the notcie perido for staff?")
-    assert [step.step for step in gated.attempts] == ["retrieve", "re-search", "clarify"]
-    assert gated.choices == answer.choices
-    quiet = made(database, refusing, research=False).ask("How long is the notcie perido for staff?")
-    assert quiet.outcome == "abstained"
+    # What passed gate 1 as it was written found what it needs: there a correction would be a guess.
+    assert made(database, refusing).ask(misspelt).outcome == "abstained"
+    assert made(database, refusing, confidence=Sure(retrieval=0.0), research=False).ask(misspelt).outcome == "abstained"
 
 
 def test_choices_are_shown(database: Database) -> None:

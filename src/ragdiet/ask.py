@@ -67,8 +67,8 @@ class Scope:
 @dataclass(slots=True, kw_only=True)
 class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
-    with its spelling corrected where that found the hits; models are asked the question itself. ``rewritten`` is the
-    question as a second search asked it, or would have."""
+    with its spelling corrected where that found the hits; models are asked the question itself. ``corrected`` is the
+    question as a second search asked it, where it was misspelt."""
 
     question: str
     wanted: str
@@ -83,7 +83,7 @@ class _Ask:
     context: Context | None = None
     generation: Generation | None = None
     reason: Reason = "nothing found"
-    rewritten: Rewritten | None = None
+    corrected: str | None = None
     clarification: Clarification | None = None
 
 
@@ -216,10 +216,8 @@ class Asker:
         to a question that may be misspelt."""
         if len(state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=bool(state.history))
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and self.plan.research:
-            state.rewritten = state.rewritten or self._rewritten(state)
-            if state.rewritten.changes:
-                state.clarification = spelling(state.rewritten.question)
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
+            state.clarification = spelling(state.corrected)
         return state.clarification is not None
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
@@ -228,8 +226,9 @@ class Asker:
             return self._search_step("retrieve", state, asked, state.scope)
         if step.kind == "re-search":
             wider = replace(state.scope, k=min(_MOST_HITS, state.scope.k * _WIDER))
-            state.rewritten = self._rewritten(state)
-            return self._search_step("re-search", state, state.rewritten, wider)
+            asked = self._rewritten(state)
+            state.corrected = asked.question if asked.changes else None
+            return self._search_step("re-search", state, asked, wider)
         if step.kind == "read":
             assert step.model is not None
             return self._read_step(state, step.model)

@@ -22,9 +22,9 @@ Fault: TypeAlias = Literal["empty", "vague", "two in one", "ambiguous", "misspel
 MOST_CHOICES = 4
 LEAST_CLUSTERS = 3
 """What one or two documents speak of is no riddle: both can be read."""
-MOST_MARGIN = 0.2
-LEAST_RATIO = 0.5
-LEAST_APART = 0.1
+MOST_MARGIN = 0.3
+LEAST_RATIO = 0.3
+LEAST_APART = 0.02
 """By how much each part of a question must find more in a hit of its own than one hit has of all parts."""
 _LONGEST_HEADING = 120
 
@@ -82,7 +82,7 @@ class Clarifier:
             is_two = seen.apart - seen.together >= LEAST_APART
             return Clarification(fault="two in one", choices=seen.parts[:MOST_CHOICES]) if is_two else None
         if len(seen.clusters) < LEAST_CLUSTERS or seen.margin > MOST_MARGIN or seen.ratio < LEAST_RATIO:
-            return None  # a comparison with NaN is false: what cannot be known speaks for no cluster
+            return None  # NaN compares as false: a score that the retriever does not give rules nothing out
         best = self._first(cluster.heading for cluster in seen.clusters)
         return Clarification(fault="ambiguous", choices=tuple(f"{heading}: {question}" for heading in best))
 

@@ -83,7 +83,7 @@ def _clusters(terms: Sequence[str], hits: Sequence[Hit], analyzer: Analyzer) -> 
     subject = set(terms)
     found: dict[str, Cluster] = {}
     for heading, hit in zip(headings(hits), hits, strict=True):
-        named = set(analyzer.terms(heading))
+        named = set(subject_terms(heading, analyzer))
         if not named:
             continue
         if named <= subject:
