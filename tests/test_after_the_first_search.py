@@ -93,7 +93,7 @@ def test_a_rewriter_of_ones_own(database: Database) -> None:
     assert answer.attempts[1].reason.endswith("by hand")
     assert answer.citations[0].document_id == "pantry"
     told.found = ModelUnavailable("gone")
-    assert "the same words, since the rewriter failed: gone" in rag.ask("How long is it?").attempts[1].reason
+    assert "the same words, since the rewriter failed: gone" in rag.ask("How long is the term?").attempts[1].reason
 
 
 def test_a_collection_that_was_never_filled_has_no_words(database: Database) -> None:

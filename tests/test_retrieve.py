@@ -122,7 +122,7 @@ def test_k_that_cannot_work(filled: RAG, k: int) -> None:
         filled.retrieve("median", k=k)
 
 
-@pytest.mark.parametrize("question", ["", " \n\t", "???", "\x00", "x" * 100_000, None, 7, "\ud800 half"])
+@pytest.mark.parametrize("question", ["", " \n\t", "\x00", "x" * 100_000, None, 7, "\ud800 half"])
 def test_questions_that_are_none(filled: RAG, question: object) -> None:
     with pytest.raises(InvalidQuestion):
         filled.retrieve(question)  # type: ignore[arg-type]

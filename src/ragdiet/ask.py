@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
+from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
@@ -70,7 +71,8 @@ class Scope:
 class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
-    history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which."""
+    history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
+    ``corrected`` is the question as a second search asked it, where it was misspelt."""
 
     question: str
     searched: str
@@ -87,6 +89,8 @@ class _Ask:
     context: Context | None = None
     generation: Generation | None = None
     reason: Reason = "nothing found"
+    corrected: str | None = None
+    clarification: Clarification | None = None
 
 
 class Asker:
@@ -107,6 +111,7 @@ class Asker:
         system: str | None = None,
         examples: Sequence[Example] = (),
         language: str = "english",
+        clarifier: Clarifier | None = None,
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -121,6 +126,7 @@ class Asker:
         self._system = system_text(system)
         self._examples = tuple(examples)
         self._language = language
+        self._clarifier = clarifier
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -160,7 +166,8 @@ class Asker:
         history: Sequence[Turn] = (),
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
-        asked = follow_up(checked_question(question), history, default_counter(), language=self._language)
+        checked = checked_question(question, needs_words=self._clarifier is None)
+        asked = follow_up(checked, history, default_counter(), language=self._language)
         state = _Ask(
             question=asked.question,
             searched=asked.searched,
@@ -182,8 +189,9 @@ class Asker:
     def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
-        Least and expected are the first model's alone, and least is 0 where gate 1 would stop the
-        question. Most is every model of the chain, one after the other, each asked again for what was cut off.
+        Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
+        choices would meet it. Most is every model of the chain, one after the other, each asked again for what was
+        cut off.
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
@@ -193,6 +201,8 @@ class Asker:
         quotes = [self._model_quote(model, prompt) for model in self.plan.models]
         longest = [self._model_quote(model, again) for model in self.plan.models]
         passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
+        if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
+            passes = False
         return Quote(
             least=quotes[0].least if passes else Decimal(0),
             expected=quotes[0].expected if passes else Decimal(0),
@@ -222,7 +232,18 @@ class Asker:
         if step and state.ends is not None and time.monotonic() >= state.ends:
             state.reason = "out of time"
             return Step(kind="safe reply")
+        if step and self._clarifier and state.attempts and self._unclear(step, state, self._clarifier):
+            return Step(kind="clarify")
         return step
+
+    def _unclear(self, step: Step, state: _Ask, clarifier: Clarifier) -> bool:
+        """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
+        to a question that may be misspelt."""
+        if len(state.attempts) == 1:
+            state.clarification = clarifier.clarification(state.wanted, state.hits, follows=bool(state.history))
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
+            state.clarification = spelling(state.corrected)
+        return state.clarification is not None
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
@@ -231,10 +252,15 @@ class Asker:
             return self._search_step("retrieve", state, asked, state.scope)
         if step.kind == "re-search":
             wider = replace(state.scope, k=min(_MOST_HITS, state.scope.k * _WIDER))
-            return self._search_step("re-search", state, self._rewritten(state), wider)
+            asked = self._rewritten(state)
+            state.corrected = asked.question if asked.changes else None
+            return self._search_step("re-search", state, asked, wider)
         if step.kind == "read":
             assert step.model is not None
             return self._read_step(state, step.model)
+        if step.kind == "clarify":
+            assert state.clarification is not None
+            return Attempt(step="clarify", accepted=True, reason=state.clarification.fault)
         return Attempt(step="safe reply", accepted=True, reason=state.reason)
 
     def _rewritten(self, state: _Ask) -> Rewritten:
@@ -326,6 +352,8 @@ class Asker:
         text, cited = "", tuple[Citation, ...]()
         if state.generation is not None and state.context is not None:
             text, cited = state.generation.text, citations(state.generation.text, state.context)
+        elif state.clarification is not None:
+            outcome, text = "clarify", state.clarification.text
         else:
             outcome = "failed" if state.reason in ("models failed", "out of time") else "abstained"
             text, cited = safe_reply(state.reason, state.hits)
@@ -342,6 +370,7 @@ class Asker:
             attempts=tuple(state.attempts),
             prompt_id=prompt_id,
             context=state.context,
+            choices=state.clarification.choices if state.clarification else (),
         )
         self._ledger.finish(answer, tenant=current().tenant)
         return answer

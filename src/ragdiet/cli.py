@@ -235,6 +235,7 @@ def retrieve(options: dict[str, Any], question: str, k: int) -> None:
 @click.option("--budget", type=int, help="Tokens of context.")
 @click.option("--max-cost", help="USD for the whole ask.")
 @click.option("--deadline", type=float, help="Seconds after which no further step begins.")
+@click.option("--clarify/--no-clarify", default=True, help="Meet a question that is not clear with choices.")
 @_language
 @click.pass_obj
 def ask(
@@ -243,10 +244,11 @@ def ask(
     budget: int | None,
     max_cost: str | None,
     deadline: float | None,
+    clarify: bool,
     language: str,
 ) -> None:
     """Answer a question, with sources, confidence and price. Exit status 2 if there is no answer."""
-    with _opened(options, language=language) as rag:
+    with _opened(options, language=language, clarify=clarify) as rag:
         answer = rag.ask(question, budget=budget, max_cost=max_cost, deadline=deadline)
     click.echo(answer_lines(answer))
     if answer.outcome != "answered":

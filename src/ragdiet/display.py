@@ -72,7 +72,7 @@ def answer_html(answer: Answer) -> str:
     )
     return (
         f'<div style="{_BLOCK}; border-left: 3px solid {colour}; padding-left: 10px">'
-        f"<p>{escape(answer.text)}</p>"
+        f"<p style='white-space: pre-line'>{escape(answer.text)}</p>"
         f"<ol style='{_MUTED}; list-style: none; padding: 0'>{''.join(map(_source, answer.citations))}</ol>"
         f"{_bar(answer.confidence, f'confidence {answer.confidence:.2f}', colour)}"
         f"<p><b style='color: {colour}'>{answer.outcome}</b> &middot; ${answer.cost:f} &middot; {_diet(answer)}"

@@ -16,6 +16,7 @@ from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
+from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
@@ -95,12 +96,14 @@ class RAG:
 
     ``language`` is that of the collections this RAG makes, by the name of its Snowball stemmer; a collection
     keeps the one it was made with. ``reranker`` orders the best 50 hits anew (or ``k``, where that is more)
-    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. ``system`` is your own
-    instruction to the models, put before the library's rules, which stay: citations and refusals are read by
-    them. ``examples`` show the models a reply. Both are the same for every question, so that a provider can
-    cache them. ``late_interaction``
-    stores the signs of MiniLM's token vectors with each chunk, 48 bytes a word piece, and orders the first hits
-    by them too; with another embedder MiniLM runs beside it.
+    and gives ``k``. ``rewriter`` says how to search again; ``research=False`` does not. A question that is
+    empty, vague, two in one, or spread over several documents is met with choices before a model is asked, and one
+    without an answer that may be misspelt with a better spelling (``outcome`` "clarify"); not with ``clarify=False``.
+
+    ``system`` is your own instruction to the models, put before the library's rules, which stay: citations and
+    refusals are read by them. ``examples`` show the models a reply. Both are the same for every question, so that a
+    provider can cache them. ``late_interaction`` stores the signs of MiniLM's token vectors with each chunk, 48 bytes
+    a word piece, and orders the first hits by them too; with another embedder MiniLM runs beside it.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class RAG:
         research: bool = True,
         system: str | None = None,
         examples: Sequence[Example] = (),
+        clarify: bool = True,
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
         collection: str = DEFAULT_COLLECTION,
@@ -149,6 +153,7 @@ class RAG:
             "research": research,
             "system": system,
             "examples": examples,
+            "clarify": clarify,
             "rewriter": rewriter,
             "reranker": reranker,
             "language": language,
@@ -184,6 +189,7 @@ class RAG:
             system=system,
             examples=examples,
             language=language,
+            clarifier=Clarifier(language) if clarify else None,
         )
 
     @classmethod
@@ -513,7 +519,8 @@ class RAG:
         tenant: str | None = None,
         prompt_id: str | None = None,
     ) -> Answer | AnswerStream:
-        """An answer with its citations, confidence and price, or a safe reply when none can be stood by.
+        """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
+        reply when no answer can be stood by.
 
         ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
         that could go over it is not asked. ``deadline``: seconds after which no further step begins.

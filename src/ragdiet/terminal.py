@@ -89,7 +89,7 @@ def rejection_lines(report: IngestReport) -> list[str]:
 
 def answer_lines(answer: Answer) -> str:
     """An answer with its numbered sources, confidence, tokens before and after the diet, and price."""
-    lines = [textwrap.fill(answer.text, 100), ""]
+    lines = [answer.text if answer.choices else textwrap.fill(answer.text, 100), ""]
     for citation in answer.citations:
         lines.append(f"  [{citation.n}] {citation.uri or citation.document_id} ({citation.start}-{citation.end})")
     lines.append(f"  {answer.outcome}, confidence {answer.confidence:.2f}")

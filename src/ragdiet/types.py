@@ -331,7 +331,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The end of an ask. ``confidence`` is in [0, 1]; ``cost`` is the sum of its ledger rows."""
+    """The end of an ask. ``confidence`` is in [0, 1]; ``cost`` is the sum of its ledger rows.
+
+    ``choices``, up to four, are there where ``outcome`` is "clarify": questions and phrases of which the asker is to
+    choose one, each of which can be asked as it stands. ``text`` says the same in words.
+    """
 
     text: str
     citations: tuple[Citation, ...]
@@ -341,6 +345,7 @@ class Answer:
     attempts: tuple[Attempt, ...]
     prompt_id: str
     context: Context | None
+    choices: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         from ragdiet.display import answer_html

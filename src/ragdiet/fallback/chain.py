@@ -1,7 +1,8 @@
 """What to do next: a pure function of what has been tried.
 
 The order is: retrieve; if the passages do not look as if they held the answer, search again, wider;
-read with each model from the cheapest up until an answer is accepted; else the safe reply.
+read with each model from the cheapest up until an answer is accepted; else the safe reply. A question
+that is not clear is met with choices ("clarify") in place of all that is left.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from ragdiet.types import Attempt
 
-StepKind: TypeAlias = Literal["retrieve", "re-search", "read", "safe reply"]
+StepKind: TypeAlias = Literal["retrieve", "clarify", "re-search", "read", "safe reply"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Plan:
 
 
 def next_step(attempts: Sequence[Attempt], plan: Plan) -> Step | None:
-    """The step after ``attempts``; None when an answer was accepted or the safe reply given.
+    """The step after ``attempts``; None when an answer was accepted, or choices or the safe reply given.
 
     >>> next_step([], Plan(models=("a",)))
     Step(kind='retrieve', model=None)
@@ -41,7 +42,7 @@ def next_step(attempts: Sequence[Attempt], plan: Plan) -> Step | None:
     if not attempts:
         return Step(kind="retrieve")
     last = attempts[-1]
-    if last.step == "safe reply" or (last.step == "read" and last.accepted):
+    if last.step in ("clarify", "safe reply") or (last.step == "read" and last.accepted):
         return None
     read = {attempt.model for attempt in attempts if attempt.step == "read"}
     if last.accepted or last.step == "read":
