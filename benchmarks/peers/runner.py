@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +117,44 @@ def searching(python: str, module: str, dsn: str, folder: Path) -> Iterator[Sear
         ) as process,
     ):
         yield Searching(module, process, log)
+
+
+class Answering:
+    """A running peer that answers requests, each a line of JSON."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        if not (line := self._process.stdout.readline()):
+            self._process.wait()
+            raise RuntimeError(f"the peer failed:\n{self._log.read_text()[-2000:]}")
+        return dict(json.loads(line))
+
+
+@contextmanager
+def answering(python: str, system: str) -> Iterator[Answering]:
+    """One system of `dieting` in the peers' Python, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(
+                [python, "-m", "benchmarks.peers.dieting", system],
+                cwd=_ROOT,
+                env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            ) as process,
+        ):
+            yield Answering(process, log)
 
 
 def _environment() -> dict[str, str]:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection
+    from ragdiet.account import PriceRow
+    from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection, Sentence, Source
 
+# Text takes the notebook's own colour, and greys are see-through, so that light and dark themes both can be read.
 _BLOCK = "font-family: sans-serif; font-size: 13px; max-width: 60em"
-_MUTED = "color: #6b6b6b"
-_CELL = "text-align: left; vertical-align: top; padding: 2px 10px 2px 0"
-_COLOURS = {"answered": "#2e7d32", "clarify": "#1565c0", "abstained": "#b26a00", "failed": "#b3261e"}
+_MUTED = "color: #808080"
+_TRACK = "rgba(128, 128, 128, 0.25)"
+_CELL = "text-align: left; vertical-align: top; padding: 2px 10px 2px 0; background: none"
+_GREEN, _BLUE, _AMBER, _RED = "#2f9145", "#3b82d0", "#c07a10", "#d9503f"
+_COLOURS = {"answered": _GREEN, "clarify": _BLUE, "abstained": _AMBER, "failed": _RED}
+_STATUS_COLOURS = {"ok": _GREEN, "warn": _AMBER, "fail": _RED}
+_PROMPTS = 1_000
+_MOST_DROPPED = 20
 
-_STATUS_COLOURS = {"ok": "#2e7d32", "warn": "#b26a00", "fail": "#b3261e"}
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """HTML that a notebook shows."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def hits_html(hits: Sequence[Hit]) -> str:
@@ -36,24 +54,43 @@ def hits_html(hits: Sequence[Hit]) -> str:
     return _table(("score", "keyword", "dense", "source", "text"), rows)
 
 
-def context_html(context: Context) -> str:
-    """What the diet kept, in the prompt's order, and what it dropped, best first."""
-    saved = f"{context.tokens:,} of {context.tokens_before:,} tokens ({context.ratio:.0%})"
-    kept = "".join(
-        f"<li>[{sentence.source}] {escape(sentence.text)} <span style='{_MUTED}'>{sentence.score:.2f}</span></li>"
-        for sentence in context.kept
-    )
-    dropped = "".join(
-        f"<li><s>{escape(_short(sentence.text, 200))}</s> {sentence.score:.2f}</li>"
-        for sentence in sorted(context.dropped, key=lambda sentence: -sentence.score)[:20]
-    )
-    more = len(context.dropped) - 20
+def context_html(context: Context, prices: Sequence[PriceRow] = ()) -> str:
+    """What the diet kept, by source in the prompt's order, what it dropped and why, and the money saved.
+
+    Savings are told for 1,000 such prompts, since one saves fractions of a cent.
+    """
+    left = f"{context.tokens:,} of {context.tokens_before:,} tokens ({context.ratio:.0%})"
+    saved = context.tokens_before - context.tokens
+    best = max((sentence.score for sentence in (*context.kept, *context.dropped)), default=0.0)
     return (
-        f'<div style="{_BLOCK}">{_bar(context.ratio, saved)}'
-        f"<ul>{kept}</ul>"
-        f'<details style="{_MUTED}"><summary>{len(context.dropped)} sentences dropped</summary><ul>{dropped}</ul>'
-        f"{f'and {more} more' if more > 0 else ''}</details></div>"
+        f'<div style="{_BLOCK}">{_bar(context.ratio, left)}'
+        f"<div style='{_MUTED}'>{saved:,} tokens saved, {len(context.kept)} sentences kept</div>"
+        f"{_money(context, prices)}"
+        f"{''.join(_kept(source, context, best) for source in context.sources)}"
+        f"{_dropped(context, best)}</div>"
     )
+
+
+def why_dropped(context: Context) -> tuple[str, ...]:
+    """The reason for each of ``context.dropped``, in its order.
+
+    "duplicate": a sentence that is kept, or dropped with a better score, has the same words. "did not fit":
+    sentences with lower scores are kept, since this one was longer than what the budget had left. Of the rest,
+    "not needed" where the diet had enough, else "below budget": the budget went to better ones.
+    """
+    lowest = min((sentence.score for sentence in context.kept), default=inf)
+    seen = {_words(sentence.text) for sentence in context.kept}
+    reasons: dict[int, str] = {}
+    for place, sentence in sorted(enumerate(context.dropped), key=lambda pair: -pair[1].score):
+        words = _words(sentence.text)
+        if words in seen:
+            reasons[place] = "duplicate"
+        elif sentence.score > lowest and not context.is_enough:
+            reasons[place] = "did not fit"
+        else:
+            reasons[place] = "not needed" if context.is_enough else "below budget"
+        seen.add(words)
+    return tuple(reasons[place] for place in range(len(context.dropped)))
 
 
 def answer_html(answer: Answer) -> str:
@@ -130,6 +167,61 @@ def _source(citation: Citation) -> str:
     return f"<li>[{citation.n}] {where} ({citation.start}&ndash;{citation.end})</li>"
 
 
+def _money(context: Context, prices: Sequence[PriceRow]) -> str:
+    """A row for each price: the model, what 1,000 such prompts save, and the day the price was checked."""
+    if not prices:
+        return ""
+    rows = (
+        (
+            escape(f"{price.model} {price.region}".rstrip()),
+            f"<b>${_PROMPTS * context.saved(price):,.2f}</b>",
+            f"{price.checked}",
+        )
+        for price in prices
+    )
+    return _table(("model", f"saved in {_PROMPTS:,} such prompts", "price of"), rows)
+
+
+def _kept(source: Source, context: Context, best: float) -> str:
+    """One numbered block of the prompt: its source, and its sentences with their scores."""
+    name = f"<b>[{source.n}] {escape(source.title or source.document_id)}</b>"
+    uri = f" <span style='{_MUTED}'>{escape(source.uri)}</span>" if source.uri else ""
+    rows = ((_score(sentence, best), escape(sentence.text)) for sentence in context.kept if sentence.source == source.n)
+    return f"<div style='margin-top: 6px'>{name}{uri}</div>{_rows(rows)}"
+
+
+def _dropped(context: Context, best: float) -> str:
+    """The best of what was dropped, folded away, under the number of sentences that each reason took."""
+    if not context.dropped:
+        return ""
+    reasons = why_dropped(context)
+    counts = ", ".join(f"{number:,} {reason}" for reason, number in Counter(reasons).most_common())
+    first = sorted(zip(context.dropped, reasons, strict=True), key=lambda pair: -pair[0].score)[:_MOST_DROPPED]
+    rows = (
+        (
+            _score(sentence, best),
+            f"<span style='white-space: nowrap'>{reason}</span>",
+            f"<span style='{_MUTED}'>{escape(_short(sentence.text, 200))}</span>",
+        )
+        for sentence, reason in first
+    )
+    more = len(context.dropped) - len(first)
+    rest = f"<div style='{_MUTED}'>and {more:,} more</div>" if more else ""
+    return (
+        f"<details style='margin-top: 6px'><summary>{len(context.dropped):,} sentences dropped: {counts}</summary>"
+        f"{_table(('score', 'why', 'sentence'), rows)}"
+        f"{rest}</details>"
+    )
+
+
+def _score(sentence: Sentence, best: float) -> str:
+    return _bar(sentence.score / best if best > 0 else 0.0, f"{sentence.score:.2f}", width=50)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _diet(answer: Answer) -> str:
     context = answer.context
     return f"{context.tokens_before:,} &rarr; {context.tokens:,} tokens &middot; " if context else ""
@@ -140,21 +232,25 @@ def _rank(rank: int | None, score: float) -> str:
     return f"<span style='white-space: nowrap'>{place} <span style='{_MUTED}'>{score:.2f}</span></span>"
 
 
-def _bar(share: float, label: str, colour: str = "#5b7db1") -> str:
-    width = round(100 * min(1.0, max(0.0, share)))
+def _bar(share: float, label: str, colour: str = _BLUE, *, width: int = 100) -> str:
+    filled = round(width * min(1.0, max(0.0, share)))
     return (
         f"<div style='display: flex; align-items: center; gap: 8px; white-space: nowrap'>"
-        f"<div style='width: 100px; height: 8px; background: #e4e4e4'>"
-        f"<div style='width: {width}px; height: 8px; background: {colour}'></div></div>{escape(label)}</div>"
+        f"<div style='width: {width}px; height: 8px; background: {_TRACK}'>"
+        f"<div style='width: {filled}px; height: 8px; background: {colour}'></div></div>{escape(label)}</div>"
     )
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th style='{_CELL}; {_MUTED}'>{name}</th>" for name in header)
+    return _rows(rows, f"<tr>{head}</tr>")
+
+
+def _rows(rows: Iterable[Sequence[str]], head: str = "") -> str:
     body = "".join("<tr>" + "".join(f"<td style='{_CELL}'>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table style='{_BLOCK}; border-collapse: collapse'><tr>{head}</tr>{body}</table>"
+    return f"<table style='{_BLOCK}; border-collapse: collapse'>{head}{body}</table>"
 
 
 def _short(text: str, most: int) -> str:
-    line = " ".join(text.split())
+    line = _words(text)
     return line if len(line) <= most else f"{line[: most - 1]}…"

