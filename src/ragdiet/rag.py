@@ -27,14 +27,10 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.quality import Quality
 from ragdiet.retrieve import (
-    DEPTH,
     CorpusRewriter,
     HybridRetriever,
-    keep_weight,
-    learnt_weight,
-    parent_section,
-    tune,
-    with_neighbours,
+    growth,
+    learn_weight,
 )
 from ragdiet.store import (
     Collections,
@@ -75,13 +71,11 @@ if TYPE_CHECKING:
         Passage,
         Quote,
         ReembedReport,
-        Space,
         SpaceStatus,
     )
 
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
-_MOST_NEIGHBOURS = 100
 _MOST_REMEMBERED = 10_000  # collections known to be searchable
 
 
@@ -444,7 +438,7 @@ class RAG:
 
         Raises SpaceBuilding where another embedder filled the collection, here and in ``ask`` and ``quote``.
         """
-        grow = _grown(self.space, neighbours, section_tokens)
+        grow = growth(self.space, neighbours, section_tokens)
         trace = self._trace(tenant, None, None)
         scope = self._scope(trace, collection, filter, k)
         self._check_search(scope)
@@ -578,34 +572,20 @@ class RAG:
         self._check_schema()
         if not isinstance(self._retriever, HybridRetriever):
             raise InvalidArgument("the weight is that of the hybrid retriever: this RAG was given another one")
-        retriever = self._retriever
         trace = self._trace(tenant, None, None)
-        scope = self._scope(trace, collection, None, DEPTH)
-        corpus_id = self._corpus_id(scope.collection, trace.tenant)
-        stored = self.store.run(partial(learnt_weight, corpus_id=corpus_id, space=self.space.name), tenant=trace.tenant)
+        name = checked_name(collection or self.collection, "collection")
+        corpus_id = self._corpus_id(name, trace.tenant)
         with tracing(trace):
-            tuning = tune(
+            return learn_weight(
+                self.store,
+                self._retriever,
+                self.space,
                 labelled,
-                lambda question, weight: retriever.retrieve(
-                    question,
-                    self._asker.vector(question),
-                    k=DEPTH,
-                    tenant=scope.tenant,
-                    collection=scope.collection,
-                    dense_weight=weight,
-                ),
-                old_weight=self.space.fusion_weight if stored is None else stored,
-            )
-        if tuning.is_better:
-            keep = partial(
-                keep_weight,
+                self._asker.vector,
+                tenant=trace.tenant,
+                collection=name,
                 corpus_id=corpus_id,
-                space=self.space.name,
-                dense_weight=tuning.dense_weight,
-                questions=tuning.questions,
             )
-            self.store.run(keep, tenant=trace.tenant, repeatable=True)
-        return tuning
 
     def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """Give chunks that were ingested without ``late_interaction`` their token bits; returns how many got them."""
@@ -737,16 +717,3 @@ def _token_model(embedder: Embedder) -> Embedder:
 
 class _Closeable(Protocol):
     def close(self) -> None: ...
-
-
-def _grown(space: Space, neighbours: int, section_tokens: int | None) -> Callable[..., Hits] | None:
-    """What joins to hits the text around them, given a connection and ``hits``; None where nothing is asked for."""
-    if neighbours and section_tokens is not None:
-        raise InvalidArgument("neighbours and section_tokens are two ways to grow a hit: give one of them")
-    if not 0 <= neighbours <= _MOST_NEIGHBOURS:
-        raise InvalidArgument(f"neighbours is {neighbours}: ask for 0 to {_MOST_NEIGHBOURS}")
-    if section_tokens is not None:
-        if section_tokens < 1:
-            raise InvalidArgument(f"section_tokens is {section_tokens}: give at least 1")
-        return partial(parent_section, space=space, most_tokens=section_tokens)
-    return partial(with_neighbours, space=space, before=neighbours, after=neighbours) if neighbours else None

@@ -1,16 +1,14 @@
 from ragdiet.retrieve.hybrid import HybridRetriever
-from ragdiet.retrieve.learnt import keep_weight, learnt_weight
-from ragdiet.retrieve.neighbours import parent_section, with_neighbours
+from ragdiet.retrieve.neighbours import growth, parent_section, with_neighbours
 from ragdiet.retrieve.phrases import PhraseMatches, phrase_matches
 from ragdiet.retrieve.question import ParsedQuestion, Phrase, parse_question, without_exclusions
 from ragdiet.retrieve.rerank import reranked
 from ragdiet.retrieve.research import CorpusRewriter, re_search
 from ragdiet.retrieve.spelling import Correction, corrected
-from ragdiet.retrieve.tune import DEPTH, Grades, Tuning, tune
+from ragdiet.retrieve.tune import Grades, Tuning, learn_weight, tune
 from ragdiet.retrieve.vocabulary import Vocabulary
 
 __all__ = [
-    "DEPTH",
     "CorpusRewriter",
     "Correction",
     "Grades",
@@ -21,8 +19,8 @@ __all__ = [
     "Tuning",
     "Vocabulary",
     "corrected",
-    "keep_weight",
-    "learnt_weight",
+    "growth",
+    "learn_weight",
     "parent_section",
     "parse_question",
     "phrase_matches",

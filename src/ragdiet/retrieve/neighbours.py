@@ -11,8 +11,9 @@ No chunk stands twice in the result: hits keep their own, and one beside two hit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,19 @@ class _Near:
     tokens: int
     sentences: tuple[Span, ...]
     vectors: NDArray[np.float16] | None
+
+
+def growth(space: Space, neighbours: int, section_tokens: int | None) -> Callable[..., Hits] | None:
+    """What joins to hits the text around them, given a connection and ``hits``; None where nothing is asked for."""
+    if neighbours and section_tokens is not None:
+        raise InvalidArgument("neighbours and section_tokens are two ways to grow a hit: give one of them")
+    if not 0 <= neighbours <= _MOST_NEIGHBOURS:
+        raise InvalidArgument(f"neighbours is {neighbours}: ask for 0 to {_MOST_NEIGHBOURS}")
+    if section_tokens is not None:
+        if section_tokens < 1:
+            raise InvalidArgument(f"section_tokens is {section_tokens}: give at least 1")
+        return partial(parent_section, space=space, most_tokens=section_tokens)
+    return partial(with_neighbours, space=space, before=neighbours, after=neighbours) if neighbours else None
 
 
 def with_neighbours(

@@ -11,15 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ragdiet.errors import InvalidArgument
+from ragdiet.retrieve.learnt import keep_weight, learnt_weight
 from ragdiet.types import Hit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ragdiet.protocols import Database
+    from ragdiet.retrieve.hybrid import HybridRetriever
+    from ragdiet.types import Space
 
 WEIGHTS = tuple(tenth / 10 for tenth in range(1, 10))
 FEWEST_QUESTIONS = 20
@@ -51,6 +57,41 @@ class Tuning:
     @property
     def gain(self) -> float:
         return self.after - self.before
+
+
+def learn_weight(
+    database: Database,
+    retriever: HybridRetriever,
+    space: Space,
+    labelled: Iterable[tuple[str, Grades]],
+    vector: Callable[[str], NDArray[np.float32]],
+    *,
+    tenant: str,
+    collection: str,
+    corpus_id: int,
+) -> Tuning:
+    """Tune the weight of a collection, and keep it for later searches where it is better.
+
+    ``vector`` gives a question's, float32, (dimensions,), unit length. Raises as ``tune`` does.
+    """
+    stored = database.run(partial(learnt_weight, corpus_id=corpus_id, space=space.name), tenant=tenant)
+    tuning = tune(
+        labelled,
+        lambda question, weight: retriever.retrieve(
+            question, vector(question), k=DEPTH, tenant=tenant, collection=collection, dense_weight=weight
+        ),
+        old_weight=space.fusion_weight if stored is None else stored,
+    )
+    if tuning.is_better:
+        keep = partial(
+            keep_weight,
+            corpus_id=corpus_id,
+            space=space.name,
+            dense_weight=tuning.dense_weight,
+            questions=tuning.questions,
+        )
+        database.run(keep, tenant=tenant, repeatable=True)
+    return tuning
 
 
 def tune(
