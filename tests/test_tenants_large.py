@@ -7,7 +7,8 @@ whatever it runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import psycopg
@@ -15,10 +16,11 @@ import pytest
 from numpy.typing import NDArray
 from psycopg import sql
 
-from ragdiet.analysis import term_numbers
-from ragdiet.retrieve import HybridRetriever
+from ragdiet.analysis import analyzer, term_numbers
+from ragdiet.retrieve import CorpusRewriter, HybridRetriever, Vocabulary, parent_section, with_neighbours
 from ragdiet.store import Database, FingerprintStore, Indexes
 from ragdiet.store.embedded import EmbeddedServer
+from ragdiet.types import Hits
 from tests.conftest import Roles, owned_database
 from tests.embedders import WordEmbedder
 
@@ -146,6 +148,53 @@ def test_each_leg_uses_its_index(watched: Watched, tenant: str, times: int) -> N
         assert "vector_words_64_corpus" in scans
         assert "vector_words_64_hnsw" not in scans
     assert scans & {"lexical_terms", "lexical_corpus"}
+
+
+@pytest.mark.parametrize("times", [1, 8], ids=["cold", "prepared"])
+@pytest.mark.parametrize("question", [f'"{WORDS[2]} {WORDS[5]}"', f'{WORDS[2]} -"{WORDS[40]} {WORDS[50]}"'])
+def test_phrases_are_looked_up_by_their_terms(watched: Watched, question: str, times: int) -> None:
+    retriever = HybridRetriever(watched.store, SPACE)
+    for vector in questions(times):
+        watched.scans()
+        retriever.retrieve(question, vector, k=10, tenant="large")
+    scans = watched.scans()
+    assert scans.isdisjoint(BIG), scans
+    assert scans >= {"lexical_terms", "chunk_pkey"}
+
+
+@pytest.mark.parametrize("times", [1, 8], ids=["cold", "prepared"])
+def test_a_rewriter_looks_its_words_up(watched: Watched, times: int) -> None:
+    rewriter = CorpusRewriter(watched.store)
+    for number in range(times):
+        watched.scans()
+        rewriter.rewrite(f"wrd{number} {WORDS[number]} wordd40", (), tenant="large", collection="default")
+    scans = watched.scans()
+    assert scans.isdisjoint(BIG), scans
+    assert "term_pkey" in scans
+
+
+def test_examples_of_terms_are_looked_up_by_the_terms(watched: Watched) -> None:
+    with watched.store.transaction(tenant="large") as connection:
+        (corpus,) = connection.execute("SELECT id FROM ragdiet.corpus").fetchone() or ()
+        watched.scans()
+        Vocabulary(connection, corpus, analyzer()).written(WORDS[:5])
+    scans = watched.scans()
+    assert scans.isdisjoint(BIG), scans
+    assert "lexical_terms" in scans
+
+
+@pytest.mark.parametrize("times", [1, 8], ids=["cold", "prepared"])
+@pytest.mark.parametrize("grown", [with_neighbours, partial(parent_section, most_tokens=100)])
+def test_what_stands_around_a_hit_is_looked_up(watched: Watched, grown: Callable[..., Hits], times: int) -> None:
+    (vector,) = questions(1)
+    hits = HybridRetriever(watched.store, SPACE).retrieve(QUESTION, vector, k=10, tenant="large")
+    for _ in range(times):
+        watched.scans()
+        with watched.store.transaction(tenant="large") as connection:
+            assert len(grown(connection, hits=hits, space=SPACE)) == 10
+    scans = watched.scans()
+    assert scans.isdisjoint(BIG), scans
+    assert scans >= {"chunk_pkey"}
 
 
 def texts_of(watched: Watched, tenant: str) -> set[str]:
