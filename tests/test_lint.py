@@ -39,7 +39,7 @@ CLEAN = (
     "A user name is required to travel. The date is the 3rd of the month.",
     "If today is Sunday, say that the desk opens on Monday.",
     'When a customer writes "please cancel my order", give the steps to cancel. Say please to customers.',
-    "End every answer about claims with:\nPlease keep your receipts.",
+    "End every answer about claims with:\n\nPlease keep your receipts.",
     "Never use tables. Always use British spelling. Never give legal advice. Always name the tariff.",
     "Use tables for prices. Do not use tables for addresses.",
     "Answer in English. If the question is in Dutch, answer in Dutch.",
@@ -50,7 +50,7 @@ CLEAN = (
     "Steps:\n1. Find the line.\n   - inland\n   - abroad\n2. Find the tariff.",
     "```python\ndef total(rows):\n    return sum(row.price for row in rows)\n```",
     "The manual is at https://example.com/manual/2026/tariffs.html in the folder src/main/java/Tariff2026/PriceTable.",
-    "The option CONNECTION_POOL_TIMEOUT_MILLISECONDS is described as ConnectionPoolTimeoutMilliseconds2 there.",
+    "The option CONNECTION_POOL_TIMEOUT_MILLISECONDS is described as ConnectionPoolTimeoutMilliseconds2026 there.",
     "Antworte auf Deutsch. Die Fragen stellen Fahrgäste der Fähre.",
     "回答は日本語で書いてください。料金はユーロで書きます。",
     "Q: May I bring a bike?\nA: The desk does not know it.\nQ: Is there lunch?\nA: The desk does not know it.",
@@ -257,6 +257,18 @@ def test_tokens_are_those_of_the_counter() -> None:
     ] == [5, 4]
     (found,) = lint(system="Use euros. Thank you!", counter=Characters())
     assert found.tokens == len("Thank you!")
+
+
+class Odd(Characters):
+    """Counts fewer tokens of a whole than of its parts, as a tokenizer may."""
+
+    def count_batch(self, texts: list[str]) -> list[int]:
+        return [3 if text.startswith("Use") else len(text) for text in texts]
+
+
+def test_a_finding_has_no_more_tokens_than_its_text() -> None:
+    (found,) = lint(system="Use euros. Thank you!", counter=Odd())
+    assert found.tokens == 3
 
 
 PIECES = st.sampled_from(
