@@ -109,7 +109,19 @@ def test_errors_are_one_line_and_no_traceback(
 
 def test_help_names_every_verb() -> None:
     shown = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
-    for verb in ("ask", "costs", "demo", "ingest", "migrate", "quote", "reembed", "retire", "retrieve", "spaces"):
+    for verb in (
+        "ask",
+        "costs",
+        "demo",
+        "ingest",
+        "lint",
+        "migrate",
+        "quote",
+        "reembed",
+        "retire",
+        "retrieve",
+        "spaces",
+    ):
         assert f"\n  {verb} " in shown
 
 

@@ -28,6 +28,7 @@ PUBLIC = [
     "ConverseGenerator",
     "Database",
     "Document",
+    "Example",
     "ExtractiveReader",
     "F",
     "FixedChunker",

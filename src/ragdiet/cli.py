@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from click.core import ParameterSource
@@ -328,6 +328,29 @@ def _without_password(dsn: str) -> str:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     return make_conninfo("", **{**conninfo_to_dict(dsn), "password": None})
+
+
+@main.command()
+@click.argument("file", type=click.File("rb"))
+@click.pass_obj
+def lint(options: dict[str, Any], file: BinaryIO) -> None:
+    """Look for wasted tokens in the system text in FILE, or on standard input for "-".
+
+    With --model bedrock:MODEL_ID also what they cost in 1,000 asks. Exit status 1 if something is found.
+    """
+    from ragdiet.account import PriceBook
+    from ragdiet.diet import lint as lint_prompt
+
+    billed = [name.removeprefix("bedrock:") for name in options["models"] if name.startswith("bedrock:")]
+    price = PriceBook.default().price(billed[0], options["region"] or "") if billed else None
+    try:
+        system = file.read().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(f"{file.name} is not UTF-8: save it as UTF-8") from error
+    findings = lint_prompt(system=system, price=price)
+    click.echo(str(findings))
+    if findings:
+        sys.exit(1)
 
 
 @main.command()

@@ -24,8 +24,8 @@ SECONDS: Mapping[CacheTtl, float] = {"5m": 300.0, "1h": 3600.0}
 _REMEMBERED_GAPS = 32
 _REMEMBERED_PREFIXES = 256
 _GEOGRAPHIES = frozenset({"us", "eu", "apac", "jp", "au", "global", "us-gov"})
-# From AWS's pages on prompt caching, 2026-11. Nova's was given as "1K" and could not be tried: too small a number
-# here costs nothing, since a reply whose usage shows no cached token is told of as well.
+# As gathered from vendor documentation in 2026-11; none was tried at Bedrock. Nova's is uncertain ("about 1,000"):
+# too small a number here costs nothing, since a reply whose usage shows no cached token is told of as well.
 _SMALLEST: Mapping[str, int] = {
     "amazon.nova-micro-v1:0": 1_024,
     "amazon.nova-lite-v1:0": 1_024,

@@ -1,5 +1,6 @@
 from ragdiet.diet.history import FollowUp, follow_up
+from ragdiet.diet.lint import Finding, Findings, lint
 from ragdiet.diet.selection import SentenceDiet, compress
 from ragdiet.diet.trim import Run, trim
 
-__all__ = ["FollowUp", "Run", "SentenceDiet", "compress", "follow_up", "trim"]
+__all__ = ["Finding", "Findings", "FollowUp", "Run", "SentenceDiet", "compress", "follow_up", "lint", "trim"]

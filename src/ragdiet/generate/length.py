@@ -1,8 +1,9 @@
 """How long an answer a question asks for, told by its wording: a sentence for the prompt, and a cap.
 
 Output tokens cost four to five times what input tokens do, so a question of fact is asked to be answered in
-a sentence. The caps are no more than a net: each is about three times what its kind was seen to need, since a
-reply that is cut off is paid for and cannot be used. English wording; any other question has the kind "other".
+a sentence. The caps are no more than a net, set by judgement and not by measurement: generous beside the length
+asked for, since a reply that is cut off is paid for and cannot be used. English wording; any other question has
+the kind "other".
 """
 
 from __future__ import annotations
