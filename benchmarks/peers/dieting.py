@@ -149,19 +149,26 @@ def splitters() -> Callable[[Request], Request]:
 
 def likelihood() -> Callable[[Request], Request]:
     """Mean negative log-likelihood, in nats a token, of an answer after a prompt under SmolLM2-135M."""
-    from llama_cpp import Llama
+    import llama_cpp
 
-    model = Llama(str(_weights()), n_ctx=_WINDOW, logits_all=True, verbose=False, n_threads=2)
+    model = llama_cpp.Llama(str(_weights()), n_ctx=_WINDOW, verbose=False, n_threads=2)
+
+    def surprise(token: int) -> float:
+        """Of a token after all that the model has read."""
+        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(model.ctx, -1), (model.n_vocab(),))
+        highest = row.max()
+        return float(highest + np.log(np.exp(row - highest).sum()) - row[token])
 
     def answer(request: Request) -> Request:
         prompt = model.tokenize(request["prompt"].encode(), add_bos=False)
         reply = model.tokenize(request["answer"].encode(), add_bos=False)
         model.reset()
-        model.eval([*prompt, *reply])
-        rows = model.scores[len(prompt) - 1 : len(prompt) + len(reply) - 1]
-        rows = rows - rows.max(axis=1, keepdims=True)
-        logs = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
-        return {"nll": float(-logs[np.arange(len(reply)), reply].mean()), "tokens": len(prompt)}
+        model.eval(prompt)
+        found = []
+        for token in reply:
+            found.append(surprise(token))
+            model.eval([token])
+        return {"nll": sum(found) / len(found), "tokens": len(prompt)}
 
     return answer
 
