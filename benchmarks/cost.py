@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Peer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--peers", required=True, help="a Python that has benchmarks/peers/requirements-diet.txt")
+    parser.add_argument("--peers", default=sys.executable, help="a Python with benchmarks/peers/requirements-diet.txt")
     parser.add_argument("--questions", type=int, default=300, help="at most so many of each set, spread over it")
     add_argument(parser)
     parser.add_argument("--out", type=Path)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,7 +43,7 @@ _WHOLE = 10**9
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--peers", required=True, help="a Python that has benchmarks/peers/requirements-diet.txt")
+    parser.add_argument("--peers", default=sys.executable, help="a Python with benchmarks/peers/requirements-diet.txt")
     parser.add_argument("--questions", type=int, default=60, help="at most so many, spread over the set")
     parser.add_argument("--no-llmlingua", action="store_true", help="leave out LongLLMLingua, which takes longest")
     parser.add_argument("--out", type=Path)
