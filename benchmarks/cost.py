@@ -3,21 +3,30 @@
     python -m benchmarks.cost --data FOLDER --peers PYTHON [--database local|testcontainers|DSN] [--questions N]
                               [--out results.json]
 
-The passages of one title are joined into one document, so that there is something to chunk. All embed with MiniLM;
-the peers search as they do by default, the k nearest chunks. LangChain: 4 chunks of 1,000 characters, overlap 200;
-LlamaIndex: 2 of 1,024 tokens; Bedrock Knowledge Bases: 5 of 300 tokens, overlap 20%, cut at a fixed number of tokens.
-An answer survives when one of its forms, normalised as SQuAD does, stands in what is retrieved of a gold document.
-Ours: ingest, retrieve, diet, at the smallest of a sweep of budgets that keeps at least as many answers. Prompt tokens,
-by cl100k: ours of the real system text and message; the peers' context and question, and 60 for instructions. USD
-are for 1,000 questions' prompts; replies cost all alike.
+The passages of one title are joined into one document, so that there is something to chunk: SQuAD's are 8 articles of
+24 to 49 paragraphs; three quarters of NQ's titles have a single passage of 100 words, of which no chunker makes more.
+
+All embed with MiniLM, long texts in windows; the peers bring the nearest chunks, as they do by default. LangChain's
+tutorial: 4 chunks of 1,000 characters, overlap 200. LlamaIndex: 2 of 1,024 tokens, overlap 200. Bedrock Knowledge
+Bases: 5 of 300 tokens, overlap 20%. Ours: ingest, retrieve and diet as an ask does, at the smallest of a sweep of
+budgets with which at least as many answers survive. A context that its budget is too small for gets what
+BudgetTooSmall asks for.
+
+An answer survives when one of its forms, normalised as SQuAD does, stands in what was retrieved of its gold passage;
+the same words elsewhere do not count, and questions whose gold passage lacks them are left out.
+
+Tokens are cl100k's. Context tokens are those of the retrieved text: ours with its marks and titles, the peers'
+without any. Prompt tokens are ours of the whole real prompt; the peers' of context and question, and 60 of
+instructions for each: LangChain's tutorial has 58, LlamaIndex's default 129, Knowledge Bases' more. USD are for the
+prompts of 1,000 questions, nothing cached; replies cost all alike.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -25,175 +34,193 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.database import add_argument, database, told
-from benchmarks.datasets import data_folder, judgements, read_lines
-from benchmarks.diet import normal
+from benchmarks.chunk_peers import located
+from benchmarks.cost_passages import Asked, joined, survives
+from benchmarks.database import add_argument, databases, told
+from benchmarks.datasets import data_folder
 from benchmarks.machine import machine
 from benchmarks.peers import runner
-from benchmarks.report import shown
-from ragdiet import RAG, Document, FixedChunker, MiniLM, PriceBook, Quality
+from benchmarks.report import Row, shown
+from ragdiet import RAG, Document, FixedChunker, Hit, MiniLM, PriceBook, Quality
 from ragdiet.errors import BudgetTooSmall
+from ragdiet.generate.length import answer_length
 from ragdiet.generate.prompt import SYSTEM, user_message
 from ragdiet.tokens import default_counter
-from ragdiet.types import Prompt, Usage
+from ragdiet.types import Context, Prompt, Span, Usage
 
 SETS = ("squad_v2", "nq_lost_in_the_middle")
-BUDGETS = (40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 600, 800, 1_000)
+BUDGETS = (40, 60, 80, 100, 120, 140, 160, 180, 200, 250, 300, 350, 400, 500, 600, 800, 1_000, 1_500, 2_000)
+GOAL = 0.2
 OVERHEAD = 60
+"""Tokens of instructions that a peer's prompt is charged with beside its context and the question."""
 MODELS = (
     "us.amazon.nova-lite-v1:0",
     "us.anthropic.claude-haiku-4-5-20251001-v1:0",
     "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 )
-_HITS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """One question; ``gold`` are the documents that answer it."""
-
-    question: str
-    answers: tuple[str, ...]
-    gold: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """A system's defaults: how a text is cut, and how many pieces go into the prompt."""
 
     name: str
-    pieces: Callable[[str], Sequence[str]]
+    cut: Callable[[str], Iterable[Span]]
     k: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--peers", required=True, help="a Python that has benchmarks/peers/requirements-diet.txt")
+    parser.add_argument("--peers", default=sys.executable, help="a Python with benchmarks/peers/requirements-diet.txt")
     parser.add_argument("--questions", type=int, default=300, help="at most so many of each set, spread over it")
     add_argument(parser)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
-    summary: dict[str, Any] = {"overhead_tokens_of_peers": OVERHEAD}
+    summary: dict[str, Row] = {}
     with (
         runner.answering(arguments.peers, "splitters") as splitters,
-        database(arguments.database) as dsn,
+        databases(arguments.database) as given,
+        given.fresh() as dsn,
         RAG.connect(dsn, quality=Quality.off()) as rag,
     ):
         rag.migrate()
         for name in SETS:
             documents, questions = joined(folder / name, arguments.questions)
-            rows = [measured(peer, documents, questions) for peer in systems(splitters)]
-            rows += ours(rag, name, documents, questions, least=[row["retention"] for row in rows])
-            summary[name] = {"documents": len(documents), "questions": len(questions), "rows": rows, **verdict(rows)}
+            peers = [measured(peer, documents, questions) for peer in systems(splitters)]
+            own = ours(rag, name, documents, questions, enough=max(row["retention"] for row in peers))
+            summary[name] = {
+                "documents": len(documents),
+                "questions": len(questions),
+                **verdict(peers, own),
+                "rows": [*peers, *own],
+            }
             print(f"\n{name}\n{shown(summary[name])}", flush=True)
     if arguments.out:
-        result = {"machine": machine(), "database": told(arguments.database), "summary": summary}
+        result = {
+            "machine": machine(),
+            "database": told(arguments.database),
+            "instruction_tokens": {"ours": default_counter().count(SYSTEM), "each peer's": OVERHEAD},
+            "summary": summary,
+        }
         arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def joined(folder: Path, limit: int) -> tuple[list[Document], list[Asked]]:
-    """Documents of whole titles, and the questions whose answer stands in one of their gold documents."""
-    texts: dict[str, list[str]] = defaultdict(list)
-    title_of: dict[str, str] = {}
-    for row in read_lines(folder / "corpus.jsonl.gz"):
-        texts[row["title"]].append(row["text"])
-        title_of[row["id"]] = row["title"]
-    documents = [Document(title, "\n\n".join(parts), title=title) for title, parts in texts.items()]
-    whole = {document.id: normal(document.text) for document in documents}
-    grades = judgements(folder)
-    asked = [
-        Asked(
-            question=row["text"],
-            answers=tuple(row["answers"]),
-            gold=frozenset(title_of[one] for one in grades[row["id"]]),
-        )
-        for row in read_lines(folder / "queries.jsonl")
-        if row.get("answers") and row["id"] in grades
-    ]
-    asked = [one for one in asked if any(holds(whole[title], one.answers) for title in one.gold)]
-    return documents, asked[:: max(1, len(asked) // limit)][:limit]
-
-
-def holds(text: str, answers: Sequence[str]) -> bool:
-    """Whether a form of the answer stands in a text that is normalised already."""
-    return any(form.strip() and form in text for form in map(normal, answers))
-
-
 def systems(splitters: runner.Answering) -> list[Peer]:
-    def split(splitter: str) -> Callable[[str], Sequence[str]]:
-        return lambda text: splitters.ask({"splitter": splitter, "text": text})["pieces"]
+    def pieces(splitter: str) -> Callable[[str], Iterable[Span]]:
+        return lambda text: located(text, splitters.ask({"splitter": splitter, "text": text})["pieces"])
 
     fixed = FixedChunker(300, 60)
     return [
-        Peer(name="LangChain 4 x 1,000 characters", pieces=split("langchain"), k=4),
-        Peer(name="LlamaIndex 2 x 1,024 tokens", pieces=split("llama_index"), k=2),
+        Peer(name="LangChain, 4 of 1,000 characters", cut=pieces("langchain"), k=4),
+        Peer(name="LlamaIndex, 2 of 1,024 tokens", cut=pieces("llama_index"), k=2),
         Peer(
-            name="Bedrock Knowledge Bases 5 x 300 tokens",
-            pieces=lambda text: [chunk.text for chunk in fixed.chunk(Document("d", text))],
+            name="Knowledge Bases, 5 of 300 tokens",
+            cut=lambda text: [(chunk.start, chunk.end) for chunk in fixed.chunk(Document("", text))],
             k=5,
         ),
     ]
 
 
-def measured(peer: Peer, documents: Sequence[Document], questions: Sequence[Asked]) -> dict[str, Any]:
+def measured(peer: Peer, documents: Sequence[Document], questions: Sequence[Asked]) -> Row:
     """A peer's row: exact search over its chunks' vectors."""
-    pieces = [(document.id, piece) for document in documents for piece in peer.pieces(document.text)]
+    text_of = {document.id: document.text for document in documents}
+    chunks = [(document.id, *span) for document in documents for span in peer.cut(document.text)]
+    texts = [text_of[document][start:end] for document, start, end in chunks]
     embedder = MiniLM()
-    vectors = embedder.embed([text for _, text in pieces], kind="document").vectors
+    vectors = embedder.embed(texts, kind="document").vectors
     asked = embedder.embed([one.question for one in questions], kind="query").vectors
-    kept, tokens = [], []
+    count = default_counter().count
+    kept, context_tokens, prompt_tokens = [], [], []
     for one, vector in zip(questions, asked, strict=True):
-        found = [pieces[place] for place in np.argsort(-(vectors @ vector), kind="stable")[: peer.k]]
-        kept.append(any(title in one.gold and holds(normal(text), one.answers) for title, text in found))
-        context = "\n\n".join(text for _, text in found)
-        tokens.append(OVERHEAD + default_counter().count(f"{context}\n{one.question}"))
-    return row(peer.name, kept, tokens)
+        nearest = np.argsort(-(vectors @ vector), kind="stable")[: peer.k].tolist()
+        context = "\n\n".join(texts[place] for place in nearest)
+        kept.append(survives(one, text_of, [chunks[place] for place in nearest]))
+        context_tokens.append(count(context))
+        prompt_tokens.append(OVERHEAD + count(f"{context}\n{one.question}"))
+    return figures(peer.name, kept, context_tokens, prompt_tokens)
 
 
 def ours(
-    rag: RAG, collection: str, documents: Sequence[Document], questions: Sequence[Asked], least: Sequence[float]
-) -> list[dict[str, Any]]:
-    """A row for each budget, up to the first that keeps as many answers as the best of ``least``."""
+    rag: RAG, collection: str, documents: list[Document], questions: Sequence[Asked], *, enough: float
+) -> list[Row]:
+    """A row a budget, from the smallest up to the first whose retention is ``enough``."""
     rag.ingest(documents, collection=collection)
-    hits = [rag.retrieve(one.question, _HITS, collection=collection) for one in questions]
+    text_of = {document.id: document.text for document in documents}
+    hits = [rag.retrieve(one.question, collection=collection) for one in questions]
+    return list(sweep(lambda budget: dieted(rag, budget, text_of, questions, hits), BUDGETS, enough))
+
+
+def sweep(row_of: Callable[[int], Row], budgets: Iterable[int], enough: float) -> Iterator[Row]:
+    """Rows of ever larger budgets, down to the first that keeps ``enough`` answers, percent."""
+    for budget in budgets:
+        row = row_of(budget)
+        yield row
+        if row["retention"] >= enough:
+            return
+
+
+def dieted(
+    rag: RAG, budget: int, text_of: Mapping[str, str], questions: Sequence[Asked], hits: Sequence[Sequence[Hit]]
+) -> Row:
+    count = default_counter().count
+    kept, context_tokens, prompt_tokens = [], [], []
+    for one, found in zip(questions, hits, strict=True):
+        context = fitted(rag, one.question, found, budget)
+        ranges = [(sentence.document_id, sentence.start, sentence.end) for sentence in context.kept]
+        kept.append(survives(one, text_of, ranges))
+        context_tokens.append(context.tokens)
+        asked = Prompt(system=SYSTEM, question=one.question, context=context, length=answer_length(one.question).ask)
+        prompt_tokens.append(count(asked.system) + count(user_message(asked)))
+    return {"budget": budget, **figures(f"ragdiet, {budget} tokens", kept, context_tokens, prompt_tokens)}
+
+
+def fitted(rag: RAG, question: str, hits: Sequence[Hit], budget: int) -> Context:
+    try:
+        return rag.compress(question, hits, budget)
+    except BudgetTooSmall as error:
+        return rag.compress(question, hits, error.smallest)
+
+
+def figures(system: str, kept: Sequence[bool], context: Sequence[int], prompt: Sequence[int]) -> Row:
+    """Percent of the answers kept, mean tokens a question, and USD for the prompts of 1,000 questions."""
+    book, usage = PriceBook.default(), Usage(input_tokens=sum(prompt))
+    return {
+        "system": system,
+        "retention": round(100 * fmean(kept), 1),
+        "context_tokens": round(fmean(context), 1),
+        "prompt_tokens": round(fmean(prompt), 1),
+        **{f"usd {model}": f"{1_000 * book.price(model).cost(usage) / len(prompt):.4f}" for model in MODELS},
+    }
+
+
+def verdict(peers: Sequence[Row], own: Sequence[Row]) -> Row:
+    """For each peer our smallest budget that keeps at least as many answers, and its share of the peer's tokens.
+
+    ``goal``: the share of the tokens of the cheapest peer that ours may have; None for a share where no budget keeps
+    as many.
+    """
     rows = []
-    for budget in BUDGETS:
-        kept, tokens = [], []
-        for one, found in zip(questions, hits, strict=True):
-            try:
-                context = rag.compress(one.question, found, budget)
-            except BudgetTooSmall as error:  # what a user would do: give what it says is needed
-                context = rag.compress(one.question, found, error.smallest)
-            blocks: dict[str, str] = {}
-            for sentence in context.kept:
-                blocks[sentence.document_id] = f"{blocks.get(sentence.document_id, '')}\n{sentence.text}"
-            kept.append(any(holds(normal(blocks.get(title, "")), one.answers) for title in one.gold))
-            message = user_message(Prompt(system=SYSTEM, question=one.question, context=context))
-            tokens.append(default_counter().count(SYSTEM) + default_counter().count(message))
-        rows.append(row(f"ragdiet, {budget} tokens", kept, tokens) | {"budget": budget})
-        if rows[-1]["retention"] >= max(least):
-            break
-    return rows
-
-
-def row(system: str, kept: Sequence[bool], tokens: Sequence[int]) -> dict[str, Any]:
-    mean = fmean(tokens)
-    prices = (PriceBook.default().price(model) for model in MODELS)
-    usd = {price.model: f"{1_000 * price.cost(Usage(input_tokens=round(mean))):.4f}" for price in prices}
-    return {"system": system, "retention": round(100 * fmean(kept), 1), "prompt_tokens": round(mean, 1), **usd}
-
-
-def verdict(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """For each peer our first budget that keeps at least as many answers, and its share of the peer's tokens."""
-    own = [one for one in rows if "budget" in one]
-    found = []
-    for peer in (one for one in rows if "budget" not in one):
-        enough = next((one for one in own if one["retention"] >= peer["retention"]), None)
-        share = enough and round(enough["prompt_tokens"] / peer["prompt_tokens"], 3)
-        found.append({"peer": peer["system"], "ours": enough and enough["system"], "share_of_tokens": share})
-    return {"at_equal_retention": found}
+    for peer in peers:
+        enough = next((row for row in own if row["retention"] >= peer["retention"]), None)
+        share = {
+            f"share_of_{kind}_tokens": enough and round(enough[f"{kind}_tokens"] / peer[f"{kind}_tokens"], 3)
+            for kind in ("context", "prompt")
+        }
+        rows.append(
+            {
+                "peer": peer["system"],
+                "retention": peer["retention"],
+                "ours": enough and enough["system"],
+                "our_retention": enough and enough["retention"],
+                **share,
+            }
+        )
+    cheapest = min(range(len(peers)), key=lambda n: peers[n]["prompt_tokens"])
+    shares: dict[str, Any] = {kind: rows[cheapest][f"share_of_{kind}_tokens"] for kind in ("context", "prompt")}
+    met = {f"met_by_{kind}_tokens": share is not None and share <= GOAL for kind, share in shares.items()}
+    return {"cheapest_peer": peers[cheapest]["system"], "goal": GOAL, **met, "at_equal_retention": rows}
 
 
 if __name__ == "__main__":

@@ -1,43 +1,69 @@
 """Other systems that shorten a context, beside ours, on the same passages, sentences and MiniLM vectors.
 
 They run in the peers' Python, see benchmarks/peers/requirements-diet.txt, and are given every help: sentences are
-ours; LangChain's filter gets the greatest k whose page fits; LlamaIndex's optimizer the greatest percentile whose page
-fits, and where even one sentence a passage is too much, the passages nearest to the question that fit. Of
-LongLLMLingua, which marks no sources, an answer anywhere in the text counts as in its gold passage.
+ours; LangChain's filter gets the greatest k whose page fits; LlamaIndex's optimizer, which knows a percentile of each
+passage but no budget for all, the greatest percentile whose page fits, at least a sentence each, and where even that is
+too much, the passages nearest to the question that fit. Of LongLLMLingua, which marks no sources, an answer anywhere in
+the text counts as in its gold passage.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.diet import Left, System, Task
+from benchmarks.diet_tasks import Left, System, Task, whole
 from benchmarks.peers import runner
 from benchmarks.peers.runner import Answering
 from ragdiet.tokens import default_counter
+from ragdiet.types import Hit
 
-CUTOFFS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
+CUTOFFS = tuple(step / 20 for step in range(21))
 
 
 @contextmanager
-def peers(python: str, *, with_llmlingua: bool = False) -> Iterator[dict[str, System]]:
-    """The systems by name, for as long as the block lasts. LongLLMLingua takes seconds a prompt."""
-    with ExitStack() as stack:
-
-        def running(system: str) -> Answering:
-            return stack.enter_context(runner.answering(python, system))
-
-        systems = {
-            "LangChain EmbeddingsFilter": by_filter(running("embeddings_filter")),
-            "LlamaIndex optimizer": by_optimizer(running("sentence_optimizer")),
+def peers(python: str) -> Iterator[dict[str, System]]:
+    """The fast systems by name, for as long as the block lasts."""
+    with (
+        runner.answering(python, "embeddings_filter") as embeddings_filter,
+        runner.answering(python, "sentence_optimizer") as sentence_optimizer,
+    ):
+        yield {
+            "LangChain EmbeddingsFilter": by_filter(embeddings_filter),
+            "LlamaIndex optimizer": by_optimizer(sentence_optimizer),
         }
-        if with_llmlingua:
-            systems["LongLLMLingua, SmolLM2-135M"] = by_llmlingua(running("long_llmlingua"))
-        yield systems
+
+
+@contextmanager
+def long_llmlingua(python: str) -> Iterator[LongLLMLingua]:
+    """The slow one, which takes many seconds a prompt."""
+    with runner.answering(python, "long_llmlingua") as peer:
+        yield LongLLMLingua(peer)
+
+
+class LongLLMLingua:
+    """A ``System``; ``filled`` are the tokens of each text that it wrote, by token of the budget."""
+
+    def __init__(self, peer: Answering) -> None:
+        self._peer = peer
+        self.filled: list[float] = []
+
+    def __call__(self, task: Task, budget: int) -> Left:
+        text = self.compressed(task, budget)
+        self.filled.append(default_counter().count(text) / budget)
+        return dict.fromkeys(task.gold, text)
+
+    def compressed(self, task: Task, budget: int) -> str:
+        """Its text of about ``budget`` tokens by our counter: it aims at the same share of its own."""
+        passages = [{"title": hit.title, "text": hit.text} for hit in task.hits]
+        share = budget / size(task, whole(task))
+        text: str = self._peer.ask({"question": task.question, "passages": passages, "share": share})["text"]
+        return text
 
 
 def by_filter(peer: Answering) -> System:
@@ -58,37 +84,34 @@ def by_filter(peer: Answering) -> System:
 def by_optimizer(peer: Answering) -> System:
     def run(task: Task, budget: int) -> Left:
         asked = request(task)
-        found: Left = {}
-        for cutoff in CUTOFFS:
-            texts = peer.ask(asked | {"cutoff": cutoff})["texts"]
-            made = {n: text for n, text in enumerate(texts) if text}
-            if not made:
-                break
-            found = made
+
+        def left(cutoff: float) -> Left:
+            return dict(enumerate(peer.ask(asked | {"cutoff": cutoff})["texts"]))
+
+        fits, over = 0, len(CUTOFFS)  # at the first so much is left that fits, unless one sentence each is too much
+        found = left(CUTOFFS[fits])
+        if size(task, found) > budget:
+            return nearest(task, found, budget)
+        while over - fits > 1:
+            middle = (fits + over) // 2
+            made = left(CUTOFFS[middle])
             if size(task, made) <= budget:
-                return made
-        kept: Left = {}
-        for n in sorted(found, key=lambda n: -task.hits[n].dense_score):
-            if size(task, kept | {n: found[n]}) <= budget:
-                kept[n] = found[n]
-        return kept
+                fits, found = middle, made
+            else:
+                over = middle
+        return found
 
     return run
 
 
-def by_llmlingua(peer: Answering) -> System:
-    def run(task: Task, budget: int) -> Left:
-        return dict.fromkeys(task.gold, compressed(peer, task, budget))
-
-    return run
-
-
-def compressed(peer: Answering, task: Task, budget: int) -> str:
-    """LongLLMLingua's text of about ``budget`` tokens by our counter: it aims at the same share of its own."""
-    whole = size(task, {n: hit.text for n, hit in enumerate(task.hits)})
-    passages = [{"title": hit.title, "text": hit.text} for hit in task.hits]
-    text: str = peer.ask({"question": task.question, "passages": passages, "share": budget / whole})["text"]
-    return text
+def nearest(task: Task, found: Left, budget: int) -> Left:
+    """The passages nearest to the question, as many as fit together."""
+    kept: Left = {}
+    for n in sorted(found, key=lambda n: -task.hits[n].dense_score):
+        if size(task, kept | {n: found[n]}) > budget:
+            break
+        kept[n] = found[n]
+    return kept
 
 
 def request(task: Task) -> dict[str, object]:
@@ -120,7 +143,12 @@ def joined(task: Task, places: list[tuple[int, int]]) -> Left:
 
 def size(task: Task, found: Left) -> int:
     """Tokens of the page, each block under the header that ours has."""
-    return default_counter().count("\n".join(f"[{n + 1}] {task.hits[n].title}\n{text}" for n, text in found.items()))
+    return default_counter().count(page(replace(task.hits[n], text=text) for n, text in found.items()))
+
+
+def page(hits: Iterable[Hit]) -> str:
+    """Passages written whole, each under its mark and title."""
+    return "\n".join(f"[{n}] {hit.title}\n{hit.text}" for n, hit in enumerate(hits, start=1))
 
 
 def encoded(vectors: NDArray[np.generic]) -> str:

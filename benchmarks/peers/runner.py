@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,15 @@ class Answering:
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        if not (line := self._process.stdout.readline()):
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            with suppress(BrokenPipeError):  # of what it did not live to read
+                self._process.stdin.close()
             self._process.wait()
             raise RuntimeError(f"the peer failed:\n{self._log.read_text()[-2000:]}")
         return dict(json.loads(line))
