@@ -357,8 +357,13 @@ def test_time_grows_with_the_text(piece: str) -> None:
 
 def test_many_examples_take_no_square_of_time() -> None:
     many = [example(f"When is boat {n}?", f"Boat {n} leaves at {n % 24} from pier {n * 7}.") for n in range(3_000)]
+    same = " ".join(f"w{n}" for n in range(150))
+    alike = [Example(sources=same, question=f"q{n}", answer=f"a{n} so") for n in range(1_000)]
+    apart = [Example(sources=same, question=f"q{n}", answer=f"a{n}") for n in range(1_000)]
     began = time.process_time()
     lint(examples=many, counter=Characters())
+    assert len(lint(examples=alike, counter=Characters())) == 999
+    assert lint(examples=apart, counter=Characters()) == ()
     assert time.process_time() - began < 10
 
 
