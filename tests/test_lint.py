@@ -43,6 +43,11 @@ CLEAN = (
     "Never use tables. Always use British spelling. Never give legal advice. Always name the tariff.",
     "Use tables for prices. Do not use tables for addresses.",
     "Answer in English. If the question is in Dutch, answer in Dutch.",
+    "Answer in English. Write the names of stations in Dutch. Answer Belgian passengers in French.",
+    "Use only the documents of 2024. Do not give general information.",
+    "Passengers ask: Can you bring a bike? Will you wait for the train?\nCan you bring a dog?",
+    "# Belgium\n\nThe fee is 5 euros. Bring a pass.\n\n# France\n\nThe fee is 5 euros.",
+    "For prices:\n- Use tables.\n- Be brief.\n\nFor addresses:\n- Do not use tables.\n- Answer in detail.",
     "Cite the article of the law, such as art. 7:610, and the paragraph in footnotes.",
     "Use only the tariffs of 2026. Answer only questions about the ferries.",
     'Reply as JSON:\n{\n"type": "object",\n"type": "object"\n}',
@@ -50,7 +55,7 @@ CLEAN = (
     "Steps:\n1. Find the line.\n   - inland\n   - abroad\n2. Find the tariff.",
     "```python\ndef total(rows):\n    return sum(row.price for row in rows)\n```",
     "The manual is at https://example.com/manual/2026/tariffs.html in the folder src/main/java/Tariff2026/PriceTable.",
-    "The option CONNECTION_POOL_TIMEOUT_MILLISECONDS is described as ConnectionPoolTimeoutMilliseconds2026 there.",
+    "Set POOL_TIMEOUT_MILLISECONDS and EscalationConnectionPoolIdleTimeoutMillisecondsVersion2026Default.",
     "Antworte auf Deutsch. Die Fragen stellen Fahrgäste der Fähre.",
     "回答は日本語で書いてください。料金はユーロで書きます。",
     "Q: May I bring a bike?\nA: The desk does not know it.\nQ: Is there lunch?\nA: The desk does not know it.",
@@ -66,6 +71,8 @@ WASTEFUL = (
     ("Please answer in German.", "filler", "Please answer in German."),
     ("Use euros, and then please add the VAT.", "filler", "please add the VAT."),
     ("I would like you to use euros.", "filler", "I would like you to use euros."),
+    ("Could you please use euros?", "filler", "Could you please use euros?"),
+    ("Can you write prices in euros?", "filler", "Can you write"),
     ("Make sure to use euros.", "filler", "Make sure to use euros."),
     ("It is very important that you use euros.", "filler", "It is very important"),
     ("Take a deep breath and work on this step by step.", "filler", "Take a deep breath"),
@@ -86,6 +93,8 @@ WASTEFUL = (
         "repeated",
         "You must always",
     ),
+    ("# Style\n\nWrite prices in euros.\n\n# Note\n\nWrite prices in euros!", "repeated", "Write prices in euros!"),
+    ("For prices:\n- Use tables.\n\nBe brief. Give detailed answers.", "contradiction", "Give detailed"),
     ("- Never name a customer.\n* Do not name a customer", "repeated", "Do not name a customer"),
     ("税込みの料金を書いてください。会社名を書く。税込みの料金を書いてください。", "repeated", "税込み"),
     ("Be brief.\nUse euros.\nAnswer in great detail.", "contradiction", "Answer in great detail."),
@@ -93,6 +102,7 @@ WASTEFUL = (
     ("Use tables. Do not use tables.", "contradiction", "Do not use tables."),
     ("Always use tables. Never use tables for prices.", "contradiction", "Never use tables for prices."),
     ("Never apologise. Always apologise for a delay.", "contradiction", "Always apologise for a delay."),
+    ("Always answer in the language of the question. Use euros. Write in Dutch.", "contradiction", "Write in Dutch."),
     ("Answer in English. Reply in German.", "contradiction", "Reply in German."),
     ("Use euros.\n  \n \n\nBe kind.\n \n  \n\nUse VAT.\n  \n  \n\n   Be brief.", "white space", "Use euros."),
     ("A  b  c  d  e  f  g  h  i  j  k", "white space", "A  b  c"),
@@ -341,14 +351,19 @@ def test_time_grows_with_the_text(piece: str) -> None:
         lint(system=text, examples=[Example(sources=text[: size // 4], question="q", answer="a")], counter=Characters())
         return time.process_time() - began
 
-    small, large = seconds(50_000), seconds(400_000)
+    small, large = seconds(25_000), seconds(200_000)
     assert large < 24 * small + 0.5
 
 
 def test_many_examples_take_no_square_of_time() -> None:
     many = [example(f"When is boat {n}?", f"Boat {n} leaves at {n % 24} from pier {n * 7}.") for n in range(3_000)]
+    same = " ".join(f"w{n}" for n in range(150))
+    alike = [Example(sources=same, question=f"q{n}", answer=f"a{n} so") for n in range(1_000)]
+    apart = [Example(sources=same, question=f"q{n}", answer=f"a{n}") for n in range(1_000)]
     began = time.process_time()
     lint(examples=many, counter=Characters())
+    assert len(lint(examples=alike, counter=Characters())) == 999
+    assert lint(examples=apart, counter=Characters()) == ()
     assert time.process_time() - began < 10
 
 

@@ -15,6 +15,7 @@ ALIKE = 0.7
 """Jaccard of two examples' runs of three words, from which on one of them is enough."""
 
 _SHINGLE = 3
+_MOST_COMPARED = 20
 _FEWEST_EXAMPLES = 3
 _MOST_TIMES = 3
 _LONGEST_CHARACTERS = 400
@@ -24,8 +25,9 @@ def near_identical(examples: Sequence[Example]) -> Iterator[Fault]:
     """Those that are like an earlier one, but for a pair whose answers share no word: these teach a difference.
 
     Two sets of which each has a Jaccard index of j with the other share one of their rarest (1 - j) n + 1 shingles
-    (prefix filter, Chaudhuri et al. 2006), so that not every pair is compared.
+    (prefix filter, Chaudhuri et al. 2006), so that not every pair is compared; of those that share one, the first 20.
     """
+    answers = [frozenset(words_of(example.answer)) for example in examples]
     sets = [_shingles(words_of(text_of(example))) for example in examples]
     frequencies = Counter(shingle for own in sets for shingle in own)
     holders: dict[tuple[str, ...], list[int]] = {}
@@ -33,10 +35,8 @@ def near_identical(examples: Sequence[Example]) -> Iterator[Fault]:
         rarest = sorted(own, key=lambda shingle: (frequencies[shingle], shingle))
         rarest = rarest[: len(own) - math.ceil(ALIKE * len(own)) + 1]
         near = sorted({other for shingle in rarest for other in holders.get(shingle, ())})
-        answer = set(words_of(examples[number].answer))
         for other in near:
-            is_alike = len(own & sets[other]) >= ALIKE * len(own | sets[other])
-            if is_alike and answer & set(words_of(examples[other].answer)):
+            if not answers[number].isdisjoint(answers[other]) and _jaccard(own, sets[other]) >= ALIKE:
                 yield _fault(
                     "near-identical examples",
                     examples[number],
@@ -46,7 +46,8 @@ def near_identical(examples: Sequence[Example]) -> Iterator[Fault]:
                 break
         else:
             for shingle in rarest:
-                holders.setdefault(shingle, []).append(number)
+                if len(held := holders.setdefault(shingle, [])) < _MOST_COMPARED:
+                    held.append(number)
 
 
 def long_examples(examples: Sequence[Example]) -> Iterator[Fault]:
@@ -64,6 +65,11 @@ def long_examples(examples: Sequence[Example]) -> Iterator[Fault]:
 
 def text_of(example: Example) -> str:
     return "\n".join((example.sources, example.question, example.answer))
+
+
+def _jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
 
 
 def _fault(kind: Kind, example: Example, number: int, advice: str, after: str = "") -> Fault:

@@ -12,9 +12,9 @@ from ragdiet.sentences import split_sentences
 
 SYSTEM = "system"
 
-# A heading, a row of a table, JSON, markup, a line of a dialogue or an example: repeated and worded as it must be.
+# A row of a table, JSON, markup, a line of a dialogue or an example: repeated and worded as it must be.
 _NO_STATEMENT = re.compile(
-    r"""[#|<]|.*(?:"\s*:|[{};]\Z)|(?:Q|A|User|Assistant|Human|Question|Answer|Input|Output|Example)[ ]?\d*:""",
+    r"""[|<]|.*(?:"\s*:|[{};]\Z)|(?:Q|A|User|Assistant|Human|Question|Answer|Input|Output|Example)[ ]?\d*:""",
     re.IGNORECASE | re.DOTALL,
 )
 _ITEM = re.compile(r"(?:[-*+•◦▪‣–]|\(?\d{1,3}[.)])\s+")
@@ -33,13 +33,15 @@ _SAME = {"never": ("not",), "cannot": ("can", "not"), "ca": ("can",), "wo": ("wi
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A sentence of ``part``, without the mark of its list item. ``words`` are its words in lower case, ``key`` those
-    that carry meaning, "never" as "not"."""
+    that carry meaning, "never" as "not". It stands under ``heading``, and in the list that ``lead`` leads to."""
 
     part: Part
     start: int
     end: int
     words: tuple[str, ...]
     key: tuple[str, ...]
+    heading: str
+    lead: str
 
     @property
     def text(self) -> str:
@@ -65,18 +67,27 @@ class Part:
     def statements(self) -> tuple[Statement, ...]:
         """In order; none within a code fence, nor the wording that a line ending with a colon gives."""
         found: list[Statement] = []
-        is_fenced = is_given = False
+        is_fenced = is_list = False
+        heading = lead = ""
         for start, end in split_sentences(self.text):
             text = self.text[start:end]
             if FENCE.match(text):
                 is_fenced = not is_fenced
-            elif not is_fenced:
-                if item := _ITEM.match(text):
-                    start, text = start + item.end(), text[item.end() :]
-                words = words_of(text)
-                if words and not (is_given and not item) and not _NO_STATEMENT.match(text):
-                    found.append(Statement(self, start, end, words, _key(words)))
-                is_given = text.endswith((":", "：")) and len(words) >= _FEWEST_WORDS
+            if is_fenced:
+                continue
+            if text.startswith("#"):
+                heading, lead = text, ""
+                continue
+            if item := _ITEM.match(text):
+                start, text, is_list = start + item.end(), text[item.end() :], True
+            elif is_list:
+                lead, is_list = "", False
+            words = words_of(text)
+            is_given = not item and len(words_of(lead)) >= _FEWEST_WORDS
+            if words and not is_given and not _NO_STATEMENT.match(text):
+                found.append(Statement(self, start, end, words, _key(words), heading, lead))
+            if not item:
+                lead = text if text.endswith((":", "：")) else ""
         return tuple(found)
 
     def place(self, offset: int) -> str:

@@ -35,20 +35,27 @@ _LENGTHS = (
     ),
 )
 _LANGUAGE = re.compile(
-    rf"\b(?:answer|reply|respond|write|speak)\b(?: [\w']+){{0,3}}? in (?:the )?"
+    r"\b(?:(?:answer|reply|respond)(?: (?:only|always|briefly|questions|every question|all questions|users|the user))*|"
+    r"write(?: only| always)?) in (?:the )?"
     rf"({_LANGUAGES}|(?:same )?language (?:of|as) the (?:question|user)|user'?s (?:own )?language)\b",
     re.IGNORECASE,
 )
+_SPEAKS_OF = frozenset("the a an it its this that these those they their there he she no all each every".split())
+_BINDS = re.compile(r"\W*(?:for|in|on|at|to|when|whenever|where|if|with|of|about)\b", re.IGNORECASE)
 _NEVER = re.compile(r"(?:please )?never\b", re.IGNORECASE)
 _ALWAYS = re.compile(r"(?:please )?always\b", re.IGNORECASE)
 
 
 def repeats(statements: Sequence[Statement]) -> dict[int, Fault]:
-    """By where they begin, statements with the words of an earlier one; those without meaning are left out of both."""
-    first: dict[tuple[str, ...], Statement] = {}
+    """By where they begin, statements with the words of an earlier one; those without meaning are left out of both.
+
+    "The fee is 5 euros" under another heading speaks of something else.
+    """
+    first: dict[tuple[object, ...], Statement] = {}
     found: dict[int, Fault] = {}
     for said in statements:
-        earlier = first.setdefault(said.key, said)
+        of = (said.heading, said.lead) if said.words[0] in _SPEAKS_OF else ()
+        earlier = first.setdefault((said.key, of), said)
         if earlier is not said and len(said.key) >= _FEWEST_WORDS:
             same = "the same" if earlier.words == said.words else "the same in other words"
             advice = f"leave it out: {earlier.place} says {same}"
@@ -68,7 +75,11 @@ def repeated_turns(turns: Iterable[Part]) -> Iterator[Fault]:
 
 
 def contradictions(statements: Sequence[Statement]) -> Iterator[Fault]:
-    """Statements that cannot both be followed; of those with a condition only "always" against "never"."""
+    """Statements that cannot both be followed; of those with a condition only "always" against "never".
+
+    What a heading or a lead-in such as "For prices:" binds to a case is none of them.
+    """
+    statements = [said for said in statements if not _BINDS.match(said.lead) and not _BINDS.match(said.heading)]
     yield from _denials(statements)
     plain = [said for said in statements if not _CONDITION.search(said.text)]
     yield from _against([(said, length) for said in plain for length in _LENGTHS if length.search(said.text)])

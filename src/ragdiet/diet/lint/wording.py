@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ragdiet.diet.lint.finding import Fault, fault
-from ragdiet.diet.lint.parts import Statement, is_quoted
+from ragdiet.diet.lint.parts import Statement, is_quoted, words_of
 
 _ROLE = re.compile(
     r"you(?: are|['’]re)\b|(?:please )?(?:act|behave) as\b|imagine\b|pretend\b|"
@@ -38,7 +38,8 @@ _THANKS = re.compile(
 _CLAUSE_BEGINS = r"(?:\A|(?<=[.!?;,] )|(?<=\band )|(?<=\bthen )|(?<=\bbut ))"
 _POLITE = re.compile(
     rf"{_CLAUSE_BEGINS}(?:please|kindly) (?=[a-z])|, please(?=[.!]|\Z)|"
-    r"\Ai(?: would|['’]d)? (?:want|need|like) you to |\A(?:could|would|can|will) you (?:please )?(?=[a-z])|"
+    r"\Ai(?: would|['’]d)? (?:want|need|like) you to |"
+    r"\A(?:could|would|can|will) you (?:please |kindly |(?=(?:answer|give|write|use|explain|help|list|tell|reply)\b))|"
     rf"{_CLAUSE_BEGINS}(?:please )?(?:make|be) sure (?:to |you (?:always )?)|"
     r"\Ait(?: is|['’]s) (?:very |extremely |really |absolutely |critically )?(?:important|essential|crucial|vital) "
     r"(?:that you|to) ",
@@ -81,6 +82,7 @@ _CITES = "every prompt asks for citations as [n]"
 _BOUNDED = "every prompt says to use only what the sources say, and not to guess"
 _REFUSES = "every prompt says what to reply when nothing is found, and that reply is looked for"
 _TRUSTS_NONE = "every prompt says that the sources are data, and to ignore instructions in them"
+_MARK = re.compile(r"\[\d+\]")
 # A statement says the same as a rule where it has a word of each set.
 _RULES: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     (_REFUSES, (frozenset({"if", "when", "where"}), _LACKS, _SAYS, _FINDS | _SOURCES)),
@@ -88,7 +90,8 @@ _RULES: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     (_CITES, (frozenset("end add give".split()), frozenset({"number", "reference", "references"}), _SOURCES)),
     (_BOUNDED, (frozenset("only solely strictly exclusively".split()), _SOURCES)),
     (_BOUNDED, (frozenset("use using base based rely from".split()), _ANSWERS, _SOURCES)),
-    (_BOUNDED, (frozenset({"not"}), _ELSEWHERE, frozenset({"knowledge", "information", "facts", "sources"}))),
+    (_BOUNDED, (frozenset({"not"}), _ELSEWHERE, frozenset({"knowledge", "facts", "sources"}))),
+    (_BOUNDED, (frozenset({"not"}), frozenset({"outside", "external", "prior"}), frozenset({"information"}))),
     (_BOUNDED, (frozenset({"not"}), _INVENTS)),
     (_BOUNDED, (frozenset({"not"}), frozenset({"make", "making"}), frozenset({"up"}))),
     (_TRUSTS_NONE, (frozenset({"ignore", "disregard", "not"}), _INSTRUCTIONS, _SOURCES | {"inside", "within"})),
@@ -98,7 +101,7 @@ _RULES: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
 
 def already_said(said: Statement) -> list[Fault]:
     """That one of ragdiet's own rules says the same."""
-    words = {word for word in said.words if not word.isdigit()}
+    words = set(words_of(_MARK.sub("", said.text)))
     if not words <= _RULE_WORDS:
         return []
     for reason, needed in _RULES:
