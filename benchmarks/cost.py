@@ -17,8 +17,8 @@ the same words elsewhere do not count, and questions whose gold passage lacks th
 
 Tokens are cl100k's. Context tokens are those of the retrieved text: ours with its marks and titles, the peers'
 without any. Prompt tokens are ours of the whole real prompt; the peers' of context and question, and 60 of
-instructions for each: LangChain's tutorial has 58, LlamaIndex's default 129, Knowledge Bases' more. USD are for the
-prompts of 1,000 questions, nothing cached; replies cost all alike.
+instructions for each, a round number: LlamaIndex's default prompt has 28, or 100 for chat models. Nothing hangs on it
+in the shares of context tokens. USD are for the prompts of 1,000 questions, nothing cached; replies cost all alike.
 """
 
 from __future__ import annotations

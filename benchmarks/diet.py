@@ -1,4 +1,4 @@
-"""How often the answer survives the prompt diet, at 50, 25, 12.5, 6 and 3% of the context's tokens.
+"""How often the answer survives the prompt diet, at 50, 25, 12.5, 6 and 3% of the context's tokens, and at 500 tokens.
 
     python -m benchmarks.diet --data FOLDER [--questions N] [--ablate] [--peers PYTHON [--llmlingua N]]
                               [--out results.json]
@@ -58,8 +58,9 @@ from benchmarks.timing import percentiles
 from ragdiet.diet import compress, relevance, selection
 from ragdiet.errors import BudgetTooSmall
 
-SHARES = (0.5, 0.25, 0.125, 0.06, 0.03)
-LONG_LLMLINGUA_SHARES = (0.25, 0.125)
+BUDGETS = (0.5, 0.25, 0.125, 0.06, 0.03, 500)
+"""Below 1: shares of the context's tokens; else tokens."""
+LONG_LLMLINGUA_BUDGETS = (0.25, 0.125)
 TERMS = (
     *("SENTENCE_WORDS", "PASSAGE_WORDS", "SENTENCE_COSINE", "PASSAGE_COSINE"),
     *("ANSWER_KIND", "NAMED_TITLE"),
@@ -92,8 +93,8 @@ def main() -> None:
         if arguments.peers:
             systems |= stack.enter_context(peers(arguments.peers))
         for system, run in systems.items():
-            rows += measure(system, run, tasks, SHARES)
-    summary: Row = {"retention": rows}
+            rows += measure(system, run, tasks, BUDGETS)
+    summary: Row = {"budgets": BUDGETS, "retention": rows}
     if arguments.llmlingua:
         subset = {name: spread(group, arguments.llmlingua) for name, group in tasks.items()}
         with long_llmlingua(arguments.peers) as peer:
@@ -105,9 +106,13 @@ def main() -> None:
 
 
 def beside_long_llmlingua(peer: LongLLMLingua, tasks: Tasks) -> Row:
-    rows = measure("LongLLMLingua, SmolLM2-135M", peer, tasks, LONG_LLMLINGUA_SHARES)
-    rows += measure("diet, the same questions", diet, tasks, LONG_LLMLINGUA_SHARES)
-    return {"tokens_per_token_of_budget": round(fmean(peer.filled), 3), "retention": rows}
+    rows = measure("LongLLMLingua, SmolLM2-135M", peer, tasks, LONG_LLMLINGUA_BUDGETS)
+    rows += measure("diet, the same questions", diet, tasks, LONG_LLMLINGUA_BUDGETS)
+    return {
+        "budgets": LONG_LLMLINGUA_BUDGETS,
+        "tokens_per_token_of_budget": round(fmean(peer.filled), 3),
+        "retention": rows,
+    }
 
 
 def diet(task: Task, budget: int) -> Left:
@@ -159,42 +164,42 @@ def left(task: Task, context: Any) -> Left:
     return found
 
 
-def measure(system: str, run: System, tasks: Tasks, shares: Sequence[float]) -> list[Row]:
+def measure(system: str, run: System, tasks: Tasks, budgets: Sequence[float]) -> list[Row]:
     """A row for each set and their mean, shown as soon as they are there."""
-    rows = [measure_set(system, run, name, group, shares) for name, group in tasks.items()]
+    rows = [measure_set(system, run, name, group, budgets) for name, group in tasks.items()]
     rows.append(macro(system, rows))
     print_rows(rows)
     return rows
 
 
-def measure_set(system: str, run: System, name: str, tasks: Sequence[Task], shares: Sequence[float]) -> Row:
-    kept: list[dict[float, list[bool]]] = [{share: [] for share in shares} for _ in range(3)]
+def measure_set(system: str, run: System, name: str, tasks: Sequence[Task], budgets: Sequence[float]) -> Row:
+    kept: list[dict[float, list[bool]]] = [{budget: [] for budget in budgets} for _ in range(3)]
     answer, answer_strict, support = kept
     written = strange = 0
     for task in tasks:
         before = compress(task.question, task.hits, WHOLE).tokens_before
         has_answer = not is_yes_or_no(task) and retained(task, whole(task), titles=False)
         source = digit_strings(" ".join(f"{hit.title} {hit.text}" for hit in task.hits))
-        for share in shares:
+        for budget in budgets:
             try:
-                found = run(task, int(share * before))
+                found = run(task, int(budget * before if budget < 1 else budget))
             except BudgetTooSmall:
                 found = {}
             digits = digit_strings("\n".join(dict.fromkeys(found.values())))
             written += len(digits)
             strange += len(digits - source)
             if has_answer:
-                answer[share].append(retained(task, found, titles=True))
-                answer_strict[share].append(retained(task, found, titles=False))
+                answer[budget].append(retained(task, found, titles=True))
+                answer_strict[budget].append(retained(task, found, titles=False))
             if task.supporting:
-                support[share].append(
+                support[budget].append(
                     all(normal(sentence) in normal(found.get(position, "")) for position, sentence in task.supporting)
                 )
-    row: Row = {"system": system, "set": name, "questions": len(answer[shares[0]])}
+    row: Row = {"system": system, "set": name, "questions": len(answer[budgets[0]])}
     row["retention"] = percents(answer)
     row["in_sentences"] = percents(answer_strict)
     row |= {"digit_strings": written, "not_in_source": strange}
-    if support[shares[0]]:
+    if support[budgets[0]]:
         row["all_supporting_sentences"] = percents(support)
     return row
 

@@ -103,6 +103,7 @@ def long_llmlingua() -> Callable[[Request], Request]:
     weights = _weights()
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
+        tokenizer.clean_up_tokenization_spaces = False  # it would rewrite " ," and " 's" in the passages
         model = AutoModelForCausalLM.from_pretrained(
             weights.parent, gguf_file=weights.name, torch_dtype=torch.float32, tie_word_embeddings=True
         )
