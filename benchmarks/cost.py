@@ -53,11 +53,11 @@ BUDGETS = (40, 60, 80, 100, 120, 140, 160, 180, 200, 250, 300, 350, 400, 500, 60
 GOAL = 0.2
 OVERHEAD = 60
 """Tokens of instructions that a peer's prompt is charged with beside its context and the question."""
-MODELS = (
-    "us.amazon.nova-lite-v1:0",
-    "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-    "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-)
+MODELS = {
+    "Nova Lite": "us.amazon.nova-lite-v1:0",
+    "Haiku 4.5": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "Sonnet 4.5": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,35 +191,31 @@ def figures(system: str, kept: Sequence[bool], context: Sequence[int], prompt: S
         "retention": round(100 * fmean(kept), 1),
         "context_tokens": round(fmean(context), 1),
         "prompt_tokens": round(fmean(prompt), 1),
-        **{f"usd {model}": f"{1_000 * book.price(model).cost(usage) / len(prompt):.4f}" for model in MODELS},
+        **{
+            f"usd_{name}": f"{1_000 * book.price(model).cost(usage) / len(prompt):.4f}"
+            for name, model in MODELS.items()
+        },
     }
 
 
 def verdict(peers: Sequence[Row], own: Sequence[Row]) -> Row:
-    """For each peer our smallest budget that keeps at least as many answers, and its share of the peer's tokens.
+    """Each peer, our smallest budget that keeps at least as many answers, and its share of the peer's tokens.
 
-    ``goal``: the share of the tokens of the cheapest peer that ours may have; None for a share where no budget keeps
-    as many.
+    ``goal``: the share of the tokens of the cheapest peer that ours may have. Ours and the share are None where no
+    budget keeps as many.
     """
     rows = []
     for peer in peers:
         enough = next((row for row in own if row["retention"] >= peer["retention"]), None)
-        share = {
-            f"share_of_{kind}_tokens": enough and round(enough[f"{kind}_tokens"] / peer[f"{kind}_tokens"], 3)
-            for kind in ("context", "prompt")
-        }
-        rows.append(
-            {
-                "peer": peer["system"],
-                "retention": peer["retention"],
-                "ours": enough and enough["system"],
-                "our_retention": enough and enough["retention"],
-                **share,
-            }
-        )
+        row = dict(peer)
+        for name in peer:
+            row["ours" if name == "system" else f"our_{name}"] = enough and enough[name]
+        for kind in ("context_tokens", "prompt_tokens"):
+            row[f"share_of_{kind}"] = enough and round(enough[kind] / peer[kind], 3)
+        rows.append(row)
     cheapest = min(range(len(peers)), key=lambda n: peers[n]["prompt_tokens"])
-    shares: dict[str, Any] = {kind: rows[cheapest][f"share_of_{kind}_tokens"] for kind in ("context", "prompt")}
-    met = {f"met_by_{kind}_tokens": share is not None and share <= GOAL for kind, share in shares.items()}
+    shares: dict[str, Any] = {kind: rows[cheapest][f"share_of_{kind}"] for kind in ("context_tokens", "prompt_tokens")}
+    met = {f"met_by_{kind}": share is not None and share <= GOAL for kind, share in shares.items()}
     return {"cheapest_peer": peers[cheapest]["system"], "goal": GOAL, **met, "at_equal_retention": rows}
 
 

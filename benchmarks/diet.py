@@ -96,7 +96,7 @@ def main() -> None:
             rows += measure(system, run, tasks, BUDGETS)
     summary: Row = {"budgets": BUDGETS, "retention": rows}
     if arguments.llmlingua:
-        subset = {name: spread(group, arguments.llmlingua) for name, group in tasks.items()}
+        subset = {name: spread(list(filter(has_answer, group)), arguments.llmlingua) for name, group in tasks.items()}
         with long_llmlingua(arguments.peers) as peer:
             summary["long_llmlingua"] = beside_long_llmlingua(peer, subset)
     summary["speed"] = speed = timing(next(iter(tasks.values())))
@@ -178,7 +178,7 @@ def measure_set(system: str, run: System, name: str, tasks: Sequence[Task], budg
     written = strange = 0
     for task in tasks:
         before = compress(task.question, task.hits, WHOLE).tokens_before
-        has_answer = not is_yes_or_no(task) and retained(task, whole(task), titles=False)
+        counts = has_answer(task)
         source = digit_strings(" ".join(f"{hit.title} {hit.text}" for hit in task.hits))
         for budget in budgets:
             try:
@@ -188,7 +188,7 @@ def measure_set(system: str, run: System, name: str, tasks: Sequence[Task], budg
             digits = digit_strings("\n".join(dict.fromkeys(found.values())))
             written += len(digits)
             strange += len(digits - source)
-            if has_answer:
+            if counts:
                 answer[budget].append(retained(task, found, titles=True))
                 answer_strict[budget].append(retained(task, found, titles=False))
             if task.supporting:
@@ -202,6 +202,11 @@ def measure_set(system: str, run: System, name: str, tasks: Sequence[Task], budg
     if support[budgets[0]]:
         row["all_supporting_sentences"] = percents(support)
     return row
+
+
+def has_answer(task: Task) -> bool:
+    """Whether the passages whole hold an answer that can be found."""
+    return not is_yes_or_no(task) and retained(task, whole(task), titles=False)
 
 
 def digit_strings(text: str) -> set[str]:

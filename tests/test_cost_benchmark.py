@@ -87,6 +87,7 @@ def test_ratios_are_those_of_the_first_budget_with_equal_retention() -> None:
     own = [row("ours 50", 60.0, 50, 200), row("ours 80", 70.0, 80, 230), row("ours 100", 85.0, 100, 250)]
     found = cost.verdict(peers, own)
     assert [one["ours"] for one in found["at_equal_retention"]] == ["ours 100", "ours 80", None]
+    assert [one["our_prompt_tokens"] for one in found["at_equal_retention"]] == [250, 230, None]
     assert [one["share_of_context_tokens"] for one in found["at_equal_retention"]] == [0.1, 0.2, None]
     assert [one["share_of_prompt_tokens"] for one in found["at_equal_retention"]] == [0.236, 0.5, None]
     assert (found["cheapest_peer"], found["met_by_context_tokens"], found["met_by_prompt_tokens"]) == (
@@ -100,7 +101,7 @@ def test_a_row_has_means_and_the_price_of_a_thousand_prompts() -> None:
     """600 and 1,400 tokens: a million for 1,000 questions, so the model's rate for a million."""
     made = cost.figures("x", [True, False], [540, 1_340], [600, 1_400])
     assert (made["retention"], made["context_tokens"], made["prompt_tokens"]) == (50.0, 940.0, 1_000.0)
-    assert [made[f"usd {model}"] for model in cost.MODELS] == ["0.0600", "1.1000", "3.3000"]
+    assert [made[f"usd_{name}"] for name in cost.MODELS] == ["0.0600", "1.1000", "3.3000"]
 
 
 def test_a_number_that_was_cut_is_another_one() -> None:
