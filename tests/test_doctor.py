@@ -192,7 +192,7 @@ def test_the_doctor_does_not_wait(filled: RAG, dsn: str) -> None:
                 f"CREATE INDEX {HNSW} ON ragdiet.vector_words_64 USING hnsw (embedding halfvec_cosine_ops) "
                 "WITH (m = 4, ef_construction = 16)",
             ],
-            "was built with m = 4, ef_construction = 16, not m = 16, ef_construction = 64",
+            "was built with m = 4, ef_construction = 16, not m = 16, ef_construction = 128",
             "warn",
         ),
     ],
@@ -286,7 +286,7 @@ def test_recall_of_a_poor_graph(large: tuple[RAG, str]) -> None:
     )
     (finding,) = rag.doctor().of("recall")
     assert (finding.status, finding.mend) == ("warn", ())  # the finding about the index has the commands
-    spoil(dsn, f"ALTER INDEX ragdiet.{HNSW} SET (m = 16, ef_construction = 64)")  # the graph stays as it is
+    spoil(dsn, f"ALTER INDEX ragdiet.{HNSW} SET (m = 16, ef_construction = 128)")  # the graph stays as it is
     diagnosis = rag.doctor()
     fault(diagnosis, "recall", "of the 10 nearest are found in default", "warn")
     mend(dsn, diagnosis.findings)

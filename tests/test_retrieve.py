@@ -190,3 +190,20 @@ def test_question_words_are_no_terms(filled: RAG, database: Database) -> None:
     assert without_question_words("Which laws must be obeyed?") == "laws obeyed"
     assert without_question_words("What is it, and how?") == "it and"
     assert without_question_words("How?") == "How?"
+
+
+@pytest.mark.parametrize(("recall", "ef_search"), [(0.95, 100), (0.98, 100), (0.99, 200), (0.995, 400), (1, 1000)])
+def test_the_wanted_recall_says_how_far_the_index_is_searched(
+    rag: RAG, dsn: str, recall: float, ef_search: int
+) -> None:
+    rag.ingest([Document("a", "The notice period is 30 days.")])
+    retriever = HybridRetriever(rag.store, rag.space, recall=recall)
+    with psycopg.connect(dsn) as mine, rag.store.using(mine):
+        assert retriever.retrieve("notice", rag.embedder.embed(["notice"], kind="query").vectors[0], k=3)
+        assert mine.execute("SHOW hnsw.ef_search").fetchone() == (str(ef_search),)
+
+
+@pytest.mark.parametrize("recall", [0, -1, 1.01, float("nan")])
+def test_a_recall_that_cannot_be_is_refused(rag: RAG, recall: float) -> None:
+    with pytest.raises(InvalidArgument, match="recall"):
+        HybridRetriever(rag.store, rag.space, recall=recall)

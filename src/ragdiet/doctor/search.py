@@ -67,7 +67,7 @@ def _denser(graph: IndexState) -> tuple[str, ...]:
     """Build it anew with twice the neighbours, up to the most that pgvector takes."""
     neighbours = min(_MOST_NEIGHBOURS, 2 * graph.options.get("m", _NEIGHBOURS))
     return (
-        f"{sql('ALTER INDEX ragdiet.{}', graph.name)} SET (m = {neighbours}, ef_construction = {4 * neighbours})",
+        f"{sql('ALTER INDEX ragdiet.{}', graph.name)} SET (m = {neighbours}, ef_construction = {8 * neighbours})",
         sql("REINDEX INDEX CONCURRENTLY ragdiet.{}", graph.name),
     )
 

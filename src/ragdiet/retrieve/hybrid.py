@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _FIRST_PASS = 5_000
 """Chunks of the rarest terms that are scored before the rest is bounded: of 300 to 5,000 the fastest at 200,000."""
 
-_EF_SEARCH = 2
-"""hnsw.ef_search for each candidate of the dense leg; its most is 1,000."""
+_EF_SEARCH = ((0.98, 1), (0.99, 2), (0.999, 4))
+"""For a recall@10, the hnsw.ef_search for each candidate of the dense leg that reached it: 20,000 chunks by MiniLM."""
 
 _MOST_EF_SEARCH = 1_000
 
@@ -45,7 +45,8 @@ class HybridRetriever:
     ``refine``: the first hits are put in order anew (see ``ragdiet.retrieve.refine``), with ``token_model``,
     which gives token vectors, by late interaction too where an ingest stored token bits. Words such as
     "which" and "does" are no terms of the keyword leg unless ``question_words=True``. ``words`` is the
-    analyzer, by default that of the collection's language.
+    analyzer, by default that of the collection's language. ``recall``, in (0, 1], is the share of the nearest
+    ten that the vector index is to find; it is approximate, and ``doctor`` measures what it comes to.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class HybridRetriever:
         dense: bool = True,
         question_words: bool = False,
         words: Analyzer | None = None,
+        recall: float = 0.99,
     ) -> None:
         if not (keyword or dense):
             raise InvalidArgument("a retriever needs a leg: set keyword=True or dense=True")
@@ -71,8 +73,11 @@ class HybridRetriever:
             check_weight(dense_weight)
         if depth < 1:
             raise InvalidArgument(f"depth is {depth}: give at least 1")
+        if not 0 < recall <= 1:
+            raise InvalidArgument(f"recall is {recall}: give a share above 0, at most 1")
         self._database = database
         self._space = space
+        self._ef_search = next((each for least, each in _EF_SEARCH if recall <= least), _MOST_EF_SEARCH)
         self._depth = depth
         self._fusion: Fusion = fusion
         self._refine = refine and keyword and dense and fusion == "scores"
@@ -124,7 +129,7 @@ class HybridRetriever:
                 self._space,
                 tenant=tenant,
                 collection=collection,
-                ef_search=min(_MOST_EF_SEARCH, _EF_SEARCH * depth),
+                ef_search=min(_MOST_EF_SEARCH, self._ef_search * depth),
                 filtered=wanted is not None,
             )
             if found is None or not found.chunks:

@@ -233,7 +233,7 @@ def space_tables(name: str, dimensions: int) -> tuple[Table, Table]:
             f"vector_{name}_hnsw",
             "embedding",
             postgresql_using="hnsw",
-            postgresql_with={"m": 16, "ef_construction": 64},
+            postgresql_with={"m": 16, "ef_construction": 128},
             postgresql_ops={"embedding": "halfvec_cosine_ops"},
         ),
     )
