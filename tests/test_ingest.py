@@ -10,6 +10,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from ragdiet.account import PostgresLedger
 from ragdiet.analysis import analyzer, corpus_terms, term_numbers
 from ragdiet.errors import (
     DimensionMismatch,
@@ -332,6 +333,8 @@ def test_progress_is_told(rag: RAG) -> None:
 def test_ledger_has_a_row_for_the_embedding(rag: RAG, dsn: str) -> None:
     report = rag.ingest([Document("a", "One text.")])
     assert report.cost == 0
+    assert isinstance(rag.ledger, PostgresLedger)
+    rag.ledger.flush()
     assert rows(dsn, "SELECT stage, model, cost, price, status, input_tokens FROM ragdiet.call") == [
         ("embed", "test:words", 0, "local: free", "done", 2)
     ]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragdiet.account import PriceBook
@@ -303,6 +303,7 @@ def texts_at(finding: Finding, system: str, examples: list[Example], turns: list
     return (getattr(shown, field[0]),) if field else (shown.sources, shown.question, shown.answer)
 
 
+@settings(deadline=None)
 @given(TEXTS, EXAMPLES, TURNS)
 def test_findings_of_any_text_are_verbatim_and_within_it(
     system: str, examples: list[Example], turns: list[Turn]

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from ragdiet.analysis import analyzer, term_numbers
 from ragdiet.retrieve import CorpusRewriter, HybridRetriever, Vocabulary, parent_section, with_neighbours
+from ragdiet.retrieve.collection import find_collection
 from ragdiet.store import Database, FingerprintStore, Indexes
 from ragdiet.store.embedded import EmbeddedServer
 from ragdiet.types import Hits
@@ -195,6 +196,15 @@ def test_what_stands_around_a_hit_is_looked_up(watched: Watched, grown: Callable
     scans = watched.scans()
     assert scans.isdisjoint(BIG), scans
     assert scans >= {"chunk_pkey"}
+
+
+def test_a_larger_graph_is_searched_further(watched: Watched) -> None:
+    with watched.store.transaction(tenant="large") as connection:
+        found = find_collection(connection, SPACE, tenant="large", collection="default", ef_search=200, filtered=False)
+        assert found is not None
+        assert found.all_vectors == sum(SIZES.values())
+        assert connection.execute("SHOW hnsw.ef_search").fetchone() == ("317",)  # 200 times the root of 2.5
+        assert found.ef_search == 317
 
 
 def texts_of(watched: Watched, tenant: str) -> set[str]:

@@ -81,6 +81,7 @@ class _Ask:
     scope: Scope
     budget: int
     history: tuple[Turn, ...]
+    follows: bool
     ends: float | None
     max_cost: Decimal | None
     attempts: list[Attempt] = field(default_factory=list)
@@ -176,6 +177,7 @@ class Asker:
             scope=scope,
             budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
             history=asked.history,
+            follows=bool(history),
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
         )
@@ -240,7 +242,7 @@ class Asker:
         """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
         to a question that may be misspelt."""
         if len(state.attempts) == 1:
-            state.clarification = clarifier.clarification(state.wanted, state.hits, follows=bool(state.history))
+            state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
         elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
             state.clarification = spelling(state.corrected)
         return state.clarification is not None

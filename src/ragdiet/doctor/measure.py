@@ -110,7 +110,7 @@ def recall(connection: psycopg.Connection, space: Space, corpus: Corpus, deadlin
             shares.append(sum(distance <= near_enough for distance in by_index) / len(exact))
     if not shares:
         return None
-    return Recall(corpus=corpus, questions=len(shares), recall=float(np.mean(shares)), ef_search=EF_SEARCH)
+    return Recall(corpus=corpus, questions=len(shares), recall=float(np.mean(shares)), ef_search=found.ef_search)
 
 
 def recount(connection: psycopg.Connection, corpus: Corpus, spaces: Sequence[str]) -> Recount:

@@ -23,7 +23,8 @@ _EXACT_SHARE, _EXACT_SHARE_UP_TO = 0.05, 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """What a search has to know of a collection. ``all_vectors`` are those of its space, in every collection."""
+    """What a search has to know of a collection. ``all_vectors`` are those of its space, in every collection;
+    ``ef_search`` is how far HNSW is to look."""
 
     id: int
     chunks: int
@@ -32,6 +33,7 @@ class Collection:
     dense_weight: float | None
     has_index: bool
     all_vectors: float
+    ef_search: int
 
     @property
     def way(self) -> Way:
@@ -44,7 +46,10 @@ class Collection:
 def find_collection(
     connection: psycopg.Connection, space: Space, *, tenant: str, collection: str, ef_search: int, filtered: bool
 ) -> Collection | None:
-    """The collection of that name, if anything was ever ingested into it. Settles the transaction for a search."""
+    """The collection of that name, if anything was ever ingested into it. Settles the transaction for a search.
+
+    ``ef_search`` is for a graph of up to 20,000 vectors; in a larger one it grows, up to 1,000.
+    """
     row = connection.execute(
         statement("collection.sql"),
         {
@@ -53,7 +58,7 @@ def find_collection(
             "vectors": f"ragdiet.vector_{space.name}",
             "tenant": tenant,
             "collection": collection,
-            "ef_search": str(ef_search),
+            "ef_search": ef_search,
             "plan": "force_custom_plan" if filtered else "force_generic_plan",
         },
     ).fetchone()
@@ -67,4 +72,5 @@ def find_collection(
         dense_weight=row[4],
         has_index=row[5],
         all_vectors=row[6],
+        ef_search=row[7],
     )

@@ -31,8 +31,7 @@ _FIRST_PASS = 5_000
 
 _EF_SEARCH = ((0.98, 1), (0.99, 2), (0.999, 4))
 """For a recall@10, the hnsw.ef_search for each candidate of the dense leg that reached it: 20,000 chunks by MiniLM."""
-
-_MOST_EF_SEARCH = 1_000
+_ALL = 10
 
 
 class HybridRetriever:
@@ -77,7 +76,7 @@ class HybridRetriever:
             raise InvalidArgument(f"recall is {recall}: give a share above 0, at most 1")
         self._database = database
         self._space = space
-        self._ef_search = next((each for least, each in _EF_SEARCH if recall <= least), _MOST_EF_SEARCH)
+        self._ef_search = next((each for least, each in _EF_SEARCH if recall <= least), _ALL)
         self._depth = depth
         self._fusion: Fusion = fusion
         self._refine = refine and keyword and dense and fusion == "scores"
@@ -129,7 +128,7 @@ class HybridRetriever:
                 self._space,
                 tenant=tenant,
                 collection=collection,
-                ef_search=min(_MOST_EF_SEARCH, self._ef_search * depth),
+                ef_search=self._ef_search * depth,
                 filtered=wanted is not None,
             )
             if found is None or not found.chunks:
