@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragdiet.analysis import analyzer
-from ragdiet.errors import InvalidArgument
+from ragdiet.errors import InvalidArgument, InvalidQuestion
 from ragdiet.rag import RAG
 from ragdiet.retrieve import Phrase, parse_question, phrase_matches
 from ragdiet.types import Document
@@ -118,3 +118,13 @@ def test_the_store_finds_phrases_in_order(rag: RAG, dsn: str) -> None:
         assert found('"notice period" "three months"') == ({"order", "title"}, set())
         assert found('"notice coffee"') == (set(), set())
         assert found('staff -"notice period" -"has coffee"') == (None, {"order", "title", "none"})
+
+
+def test_a_phrase_that_too_many_chunks_may_hold_is_refused(rag: RAG, monkeypatch: pytest.MonkeyPatch) -> None:
+    rag.ingest([Document(f"{number}", f"The notice period of number {number} ends.") for number in range(3)])
+    monkeypatch.setattr("ragdiet.retrieve.phrases._MOST_READ", 3)
+    assert len(rag.retrieve('"notice period"')) == 3
+    monkeypatch.setattr("ragdiet.retrieve.phrases._MOST_READ", 2)
+    for question in ('"notice period"', 'number -"notice period"'):
+        with pytest.raises(InvalidQuestion, match="leave the quotation marks out"):
+            rag.retrieve(question)

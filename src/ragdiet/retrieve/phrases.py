@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ragdiet.analysis import corpus_terms, term_numbers
+from ragdiet.errors import InvalidQuestion
 from ragdiet.retrieve.statements import statement
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from ragdiet.analysis import Analyzer
     from ragdiet.retrieve.question import ParsedQuestion, Phrase
+
+
+_MOST_READ = 20_000
+"""Chunks whose text is read for a phrase: some 4 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,8 @@ def phrase_matches(
 ) -> PhraseMatches:
     """Chunks with every phrase of the question, and those with any that it excludes.
 
-    Reads the text of each chunk that has all the terms: about 0.2 ms for one of a hundred words.
+    Reads the text of each chunk that has all the terms: about 0.2 ms for one of a hundred words. Raises
+    InvalidQuestion where they are more than 20,000.
     """
     required = None
     if question.phrases:
@@ -51,7 +57,14 @@ def _holding(
     """Chunks with all the phrases, in ascending order."""
     terms = term_numbers(term for phrase in phrases for term in phrase.terms)
     stored = corpus_terms(np.array([*terms], np.int32), corpus_id)
-    rows = connection.execute(statement("phrases.sql"), {"corpus": corpus_id, "terms": stored.tolist()})
+    limits = {"corpus": corpus_id, "terms": stored.tolist(), "most": _MOST_READ + 1}
+    rows = connection.execute(statement("phrases.sql"), limits).fetchall()
+    if len(rows) > _MOST_READ:
+        said = " and ".join(f'"{" ".join(phrase.terms)}"' for phrase in phrases)
+        raise InvalidQuestion(
+            f"the words of {said} stand together in more than {_MOST_READ:,} chunks, too many to read: add a rarer "
+            "word to the phrase, or leave the quotation marks out"
+        )
     found = []
     for chunk_id, *texts in rows:
         sequences = [analyzer.sequence(text) for text in texts if text]

@@ -4,3 +4,4 @@ FROM ragdiet.searchable_lexical lexical
 JOIN ragdiet.chunk ON chunk.id = lexical.chunk_id
 JOIN ragdiet.document ON document.id = chunk.document_id
 WHERE lexical.terms @> %(terms)s::int[] AND lexical.corpus_id = %(corpus)s
+LIMIT %(most)s
