@@ -20,6 +20,7 @@ _AGAIN = {
     "57P03",  # it cannot take connections now
     "25006",  # read-only: what was the writer is one no more
 }
+_JITTER = random.Random()  # noqa: S311  # no secret; of its own, so that a program's seeded numbers stay as they are
 _BASE_DELAY, _MAX_DELAY = 0.05, 2.0  # seconds
 
 
@@ -53,7 +54,7 @@ def retried(attempt: Callable[[int], T], deadline: float) -> T:
         try:
             return attempt(number)
         except psycopg.Error as error:
-            delay = random.uniform(0.0, min(_MAX_DELAY, _BASE_DELAY * 2**number))  # noqa: S311  # jitter, not a secret
+            delay = _JITTER.uniform(0.0, min(_MAX_DELAY, _BASE_DELAY * 2**number))
             if not is_passing(error) or time.monotonic() + delay > deadline:
                 raise
         time.sleep(delay)
