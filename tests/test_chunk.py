@@ -294,11 +294,11 @@ def test_accents_stay_with_their_letters() -> None:
 
 
 def test_the_version_names_what_changes_the_output() -> None:
-    assert RecursiveChunker().version == "recursive-256-64-cl100k-v3"
-    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v3"
-    assert FixedChunker(64, 8).version == "fixed-64-8-cl100k-v2"
-    assert StructureChunker().version == "structure-256-cl100k-v2"
-    assert CodeChunker().version == "code-256-cl100k-v2"
+    assert RecursiveChunker().version == "recursive-256-64-cl100k-v4"
+    assert RecursiveChunker(64, 8, CharacterCounter()).version == "recursive-64-8-characters-v4"
+    assert FixedChunker(64, 8).version == "fixed-64-8-cl100k-v3"
+    assert StructureChunker().version == "structure-256-cl100k-v3"
+    assert CodeChunker().version == "code-256-cl100k-v3"
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(7, 0), (-1, 0), (100, 51), (100, -1)])

@@ -36,7 +36,7 @@ class CodeChunker:
         check_size(size)
         self._size = size
         self._counter = counter or default_counter()
-        self.version = f"code-{size}-{self._counter.name}-v2"
+        self.version = f"code-{size}-{self._counter.name}-v3"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""

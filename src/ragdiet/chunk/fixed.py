@@ -30,7 +30,7 @@ class FixedChunker:
         self._size = size
         self._overlap = overlap
         self._counter = counter or default_counter()
-        self.version = f"fixed-{size}-{overlap}-{self._counter.name}-v2"
+        self.version = f"fixed-{size}-{overlap}-{self._counter.name}-v3"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""

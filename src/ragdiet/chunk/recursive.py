@@ -34,7 +34,7 @@ class RecursiveChunker:
         self._size = size
         self._overlap = overlap
         self._counter = counter or default_counter()
-        self.version = f"recursive-{size}-{overlap}-{self._counter.name}-v3"
+        self.version = f"recursive-{size}-{overlap}-{self._counter.name}-v4"
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """Chunks in the order of the text; together they hold all of it but white space."""
