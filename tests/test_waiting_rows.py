@@ -18,6 +18,8 @@ from ragdiet.account import Call
 from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.waiting import WaitingRows
 from ragdiet.errors import StoreUnavailable
+from ragdiet.store import Database
+from tests.embedders import WordEmbedder
 
 
 def call(number: int, tenant: str = "", cost: str = "0") -> Call:
@@ -75,6 +77,24 @@ def test_rows_outlast_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     rows.add(call(2))
     rows.close()
     assert written.batches == [("", ["c1", "c2"])]
+
+
+def test_a_rag_closes_its_store_when_the_last_rows_cannot_be_written(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rag = RAG(database, embedder=WordEmbedder())
+    assert isinstance(rag.ledger, PostgresLedger)
+    rag.ledger.record(call(1))
+
+    def lost(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone: wait")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "run", lost)
+        rag.close()
+    assert "dropped: gone" in caplog.text
+    with pytest.raises(StoreUnavailable, match="was closed"):
+        database.run(lambda connection: connection.execute("SELECT"), tenant=None)
 
 
 def test_no_more_rows_are_kept_than_there_is_room_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -625,8 +626,9 @@ class RAG:
 
     def close(self) -> None:
         """Close the connections; the last user of an embedded server stops it. Safe to call again."""
-        for owned in self._owned:
-            owned.close()
+        with ExitStack() as all_of_them:  # the others too where one fails
+            for owned in reversed(self._owned):
+                all_of_them.callback(owned.close)
 
     def __enter__(self) -> Self:
         return self

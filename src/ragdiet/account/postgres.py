@@ -137,7 +137,7 @@ class PostgresLedger:
         Context().run(self._waiting.flush)  # not into a transaction of the caller's
 
     def close(self) -> None:
-        """Write the rows that wait, for the last time."""
+        """Write the rows that wait, for the last time; a warning tells of what could not be written."""
         Context().run(self._waiting.close)
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:

@@ -65,14 +65,15 @@ class WaitingRows:
                 raise
 
     def close(self) -> None:
-        """Write what waits, for the last time."""
+        """Write what waits, for the last time; what cannot be written is dropped, with a warning."""
         try:
             self.flush()
-        finally:
-            with self._lock:
-                if self._timer:
-                    self._timer.cancel()
-                self._rows.clear()
+        except RagdietError as error:
+            _log.warning("ledger rows of local work, at no cost, were dropped: %s", error)
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
+            self._rows.clear()
 
     def _wait(self) -> None:
         if self._timer is None:
