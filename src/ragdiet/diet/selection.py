@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # After so many sentences in a row that do not fit, the rest would only be crumbs: without a limit up to
 # 1% of the budget went to them, and no more answers were kept.
 _PATIENCE = 16
+_WELL_USED = 0.9  # of the budget; what is left is not worth another look
 
 
 class SentenceDiet:
@@ -88,9 +89,39 @@ class SentenceDiet:
             page = layout.write(sentence for added, _ in chosen for sentence in added)
             tokens = self._counter.count(page.text)
             if tokens <= budget:
-                return page, tokens
+                return self._filled(layout, ranking, chosen, page, tokens, budget)
             _give_up(chosen, tokens - budget)
         return best, smallest
+
+    def _filled(
+        self,
+        layout: Layout,
+        ranking: Sequence[int],
+        chosen: Sequence[tuple[list[int], int]],
+        page: Page,
+        tokens: int,
+        budget: int,
+    ) -> tuple[Page, int]:
+        """The page with what fits besides, where giving up the last left more than one sentence's room."""
+        taken = {sentence for added, _ in chosen for sentence in added}
+        said = {" ".join(layout.sentence(sentence).split()) for sentence in taken}
+        tries = 0
+        for sentence in ranking:
+            if tries == _PATIENCE or tokens >= _WELL_USED * budget:
+                break
+            added = [one for one in layout.candidate(sentence) if one not in taken]
+            if not added or " ".join(layout.sentence(sentence).split()) in said:
+                continue
+            if sum(self._counter.count(layout.sentence(one)) for one in added) > budget - tokens:
+                continue
+            tries += 1
+            fuller = layout.write((*taken, *added))
+            count = self._counter.count(fuller.text)
+            if count <= budget:
+                page, tokens = fuller, count
+                taken.update(added)
+                said.update(" ".join(layout.sentence(one).split()) for one in added)
+        return page, tokens
 
     def _choose(self, layout: Layout, ranking: Sequence[int], budget: int) -> list[tuple[list[int], int]]:
         """What each candidate adds and costs, best first, skipping what does not fit or repeats.
