@@ -101,13 +101,12 @@ class Searching:
 
 
 @contextmanager
-def searching(python: str, module: str, dsn: str, folder: Path) -> Iterator[Searching]:
-    """A peer that has loaded the rows of ``folder`` into an empty database, for as long as the block lasts."""
-    log = folder / f"{module}.log"
+def _started(python: str, command: list[str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """A module run by the peers' Python, with pipes; its errors go to ``log``."""
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            [python, "-m", "benchmarks.peers.search", module, dsn, str(folder)],
+            [python, "-m", *command],
             cwd=_ROOT,
             env=_environment(),
             stdin=subprocess.PIPE,
@@ -116,6 +115,14 @@ def searching(python: str, module: str, dsn: str, folder: Path) -> Iterator[Sear
             text=True,
         ) as process,
     ):
+        yield process
+
+
+@contextmanager
+def searching(python: str, module: str, dsn: str, folder: Path) -> Iterator[Searching]:
+    """A peer that has loaded the rows of ``folder`` into an empty database, for as long as the block lasts."""
+    log = folder / f"{module}.log"
+    with _started(python, ["benchmarks.peers.search", module, dsn, str(folder)], log) as process:
         yield Searching(module, process, log)
 
 
@@ -148,18 +155,7 @@ def answering(python: str, system: str) -> Iterator[Answering]:
     """One system of `dieting` in the peers' Python, for as long as the block lasts."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with (
-            log.open("w") as errors,
-            subprocess.Popen(
-                [python, "-m", "benchmarks.peers.dieting", system],
-                cwd=_ROOT,
-                env=_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            ) as process,
-        ):
+        with _started(python, ["benchmarks.peers.dieting", system], log) as process:
             yield Answering(process, log)
 
 
