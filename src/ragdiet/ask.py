@@ -25,6 +25,7 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
+    Budget,
     Citation,
     Context,
     Example,
@@ -80,7 +81,7 @@ class _Ask:
     follow_up: str
     wanted: str
     scope: Scope
-    budget: int
+    budget: Budget
     history: tuple[Turn, ...]
     follows: bool
     ends: float | None
@@ -141,7 +142,7 @@ class Asker:
         """The question's vector, float32, (dimensions,), unit length."""
         return self._vectors(checked_question(question))
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget) -> Context:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)
         passages = tuple(passages)
@@ -162,7 +163,7 @@ class Asker:
         question: str,
         scope: Scope,
         *,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
@@ -189,7 +190,7 @@ class Asker:
             state.attempts.append(replace(made, seconds=time.perf_counter() - began))
         return self._answer(state)
 
-    def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
+    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
         Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
@@ -417,12 +418,12 @@ class Asker:
         with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
 
-    def _asked_diet(self, state: _Ask, budget: int) -> Context:
+    def _asked_diet(self, state: _Ask, budget: Budget) -> Context:
         vector = state.vector if _embedded(state.hits) else None
         return self._diet(state.wanted, state.hits, budget, vector)
 
     def _diet(
-        self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
+        self, question: str, passages: Sequence[Passage], budget: Budget, vector: NDArray[np.float32] | None
     ) -> Context:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
@@ -461,10 +462,10 @@ def _embedded(passages: Iterable[Passage]) -> bool:
     return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
 
 
-def _checked_budget(budget: int) -> int:
+def _checked_budget(budget: Budget) -> Budget:
     """Told now, and not only once a gate has let the question pass."""
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise InvalidArgument(f"budget is {budget!r}: give a whole number of tokens, 1 or more")
+    if budget != "auto" and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+        raise InvalidArgument(f'budget is {budget!r}: give a whole number of tokens, 1 or more, or "auto"')
     return budget
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ragdiet.filters import FilterLike
     from ragdiet.types import (
+        Budget,
         CachedVectors,
         Chunk,
         Context,
@@ -157,14 +158,15 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class Compressor(Protocol):
-    """Cuts passages down to ``budget`` tokens of verbatim sentences."""
+    """Cuts passages down to ``budget`` tokens of verbatim sentences; "auto" is as many as the question
+    seems to need."""
 
     def compress(
         self,
         question: str,
         passages: Iterable[Passage],
         *,
-        budget: int,
+        budget: Budget,
         question_vector: NDArray[np.float32] | None = None,
     ) -> Context: ...
 

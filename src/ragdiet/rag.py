@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
+        Budget,
         Context,
         Example,
         Generation,
@@ -450,7 +451,7 @@ class RAG:
         grown = self.store.run(partial(grow, hits=hits), tenant=trace.tenant, read_only=True)
         return Hits(grown, found=hits.found)
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget = DEFAULT_BUDGET) -> Context:
         """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
         self._check_schema()
         with tracing(self._trace(None, None, None)):
@@ -466,7 +467,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -484,7 +485,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -501,7 +502,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | str | None = None,
         deadline: float | None = None,
         history: Sequence[Turn | tuple[str, str]] = (),
@@ -517,9 +518,10 @@ class RAG:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
 
-        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; the
-        context is cut down to what the cheapest model can be asked with for it, and a model that could still go over it
-        is not asked. ``deadline``: seconds after which no further step begins.
+        ``budget``: tokens of context, 600 by default, or "auto" for as many as the question seems to need, 1,200
+        at most. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked
+        with for it, and a model that could still go over it is not asked. ``deadline``: seconds after which no
+        further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)
@@ -537,7 +539,7 @@ class RAG:
     def quote(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         *,
         filter: FilterLike | None = None,
         k: int = 10,

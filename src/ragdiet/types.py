@@ -22,6 +22,8 @@ EmbedKind: TypeAlias = Literal["query", "document"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
 SpaceState: TypeAlias = Literal["building", "active", "retired"]
 Span: TypeAlias = tuple[int, int]
+Budget: TypeAlias = int | Literal["auto"]
+"""Tokens at most, or as many as the question seems to need."""
 
 STRUCTURE_KEYS = frozenset({"headings", "pages"})
 """Keys of ``Document.meta`` that tell a chunker where sections and pages begin; they are not stored."""
