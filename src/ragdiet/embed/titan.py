@@ -106,7 +106,7 @@ class TitanEmbedder:
 
     def _requests(self, texts: Sequence[str], worst: Sequence[Usage]) -> list[_Reply]:
         def one(text: str, most: Usage) -> _Reply:
-            return self._client.retry.run(lambda: self._try(text, most))
+            return self._client.run(self.model, lambda: self._try(text, most), tokens=most.total_tokens)
 
         if len(texts) < 2:
             return [one(text, most) for text, most in zip(texts, worst, strict=True)]
