@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
-    from ragdiet.embed import MiniLM, TitanEmbedder
+    from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
@@ -54,6 +54,7 @@ _HOMES = {
     "Chunk": "types",
     "Citation": "types",
     "CodeChunker": "chunk",
+    "CohereEmbedder": "embed",
     "Context": "types",
     "ConverseGenerator": "generate",
     "Database": "store",
@@ -68,6 +69,7 @@ _HOMES = {
     "IngestReport": "types",
     "MemoryLedger": "account",
     "MiniLM": "embed",
+    "NovaEmbedder": "embed",
     "PriceBook": "account",
     "Quality": "quality",
     "Quote": "types",
@@ -92,6 +94,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Chunk",
     "Citation",
     "CodeChunker",
+    "CohereEmbedder",
     "Context",
     "ConverseGenerator",
     "Database",
@@ -106,6 +109,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "IngestReport",
     "MemoryLedger",
     "MiniLM",
+    "NovaEmbedder",
     "PriceBook",
     "Quality",
     "Quote",

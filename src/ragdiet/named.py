@@ -28,9 +28,9 @@ class Named:
 
             return MiniLM()
         if provider == "bedrock":
-            from ragdiet.embed import TitanEmbedder
+            from ragdiet.embed import bedrock_embedder
 
-            return TitanEmbedder(model, **self._bedrock(name, ledger))
+            return bedrock_embedder(model)(model, **self._bedrock(name, ledger))
         raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
 
     def generator(self, name: str, ledger: Ledger) -> Generator:
