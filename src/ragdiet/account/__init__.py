@@ -1,10 +1,15 @@
+from ragdiet.account.calibration import BilledTokens, Calibration
+from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
+from ragdiet.account.ratio import Ratio
 from ragdiet.account.wrappers import accounted_embedder, accounted_generator
 
 __all__ = [
     "LOCAL_PRICE",
+    "BilledTokens",
+    "Calibration",
     "Call",
     "CostKey",
     "CostRow",
@@ -13,9 +18,11 @@ __all__ = [
     "MemoryLedger",
     "OpenCall",
     "PostgresLedger",
+    "PostgresRatios",
     "Price",
     "PriceBook",
     "PriceRow",
+    "Ratio",
     "Stage",
     "Status",
     "accounted_embedder",
