@@ -2,8 +2,12 @@
 
 from ragdiet.testing.bedrock.bill import Bill, BillRow, Charge, Rates
 from ragdiet.testing.bedrock.faults import Fault
+from ragdiet.testing.bedrock.guard.guardrail import Guardrail
+from ragdiet.testing.bedrock.limits import Limit
+from ragdiet.testing.bedrock.models.cohere import CohereV3, CohereV4
 from ragdiet.testing.bedrock.models.extract import REFUSAL, extract
-from ragdiet.testing.bedrock.models.model import ChatModel
+from ragdiet.testing.bedrock.models.model import ChatModel, RerankModel
+from ragdiet.testing.bedrock.models.nova import NovaMultimodal
 from ragdiet.testing.bedrock.models.titan import TitanText
 from ragdiet.testing.bedrock.served import Served
 from ragdiet.testing.bedrock.server import KEYS, BedrockServer
@@ -18,9 +22,15 @@ __all__ = [
     "BillRow",
     "Charge",
     "ChatModel",
+    "CohereV3",
+    "CohereV4",
     "Fault",
+    "Guardrail",
     "Keys",
+    "Limit",
+    "NovaMultimodal",
     "Rates",
+    "RerankModel",
     "Served",
     "TitanText",
     "Tokenizer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, localcontext
+from types import MappingProxyType
 
 _EXACT = Context(prec=60, traps=[Inexact])
 _MILLION, _THOUSAND = Decimal(1_000_000), Decimal(1_000)
@@ -28,7 +29,11 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What one request is billed with. ``units`` are queries of a reranker or text units of a guardrail's policy."""
+    """What one request is billed with.
+
+    ``units`` are queries of a reranker; ``policies`` are text units by the name that usage has for a guardrail's
+    policy, or by the check. ``served`` is the exact model id, or the guardrail, behind an ARN or a profile.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -36,6 +41,7 @@ class Charge:
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     units: int = 0
+    policies: Mapping[str, int] = field(default_factory=dict)
     tier: str = "default"
     served: str = ""
 
@@ -44,8 +50,10 @@ class Charge:
         """Tokens written to the cache, whatever their time to live."""
         return self.cache_write_5m_tokens + self.cache_write_1h_tokens
 
-    def cost(self, rates: Rates) -> Decimal:
+    def cost(self, rates: Rates, policy_rates: Mapping[str, Decimal] = MappingProxyType({})) -> Decimal:
         """USD, exact. Raises LookupError where a rate that is needed is unknown.
+
+        ``policy_rates`` are USD per 1,000 text units.
 
         >>> Charge(input_tokens=100, output_tokens=10).cost(Rates(input=Decimal("0.06"), output=Decimal("0.24")))
         Decimal('0.0000084')
@@ -58,11 +66,16 @@ class Charge:
             (self.cache_write_1h_tokens, rates.cache_write_1h, _MILLION),
             (self.units, rates.per_1000_units, _THOUSAND),
         )
+        units = tuple((count, policy_rates.get(policy), _THOUSAND) for policy, count in self.policies.items())
         factor = Decimal(1) if self.tier == "default" else rates.tiers.get(self.tier)
-        if factor is None or any(count and rate is None for count, rate, _ in parts):
+        if factor is None or any(count and rate is None for count, rate, _ in (*parts, *units)):
             raise LookupError(f"the rates handed in do not cover {self}")
         with localcontext(_EXACT):
-            return factor * sum((count * rate / per for count, rate, per in parts if count and rate), Decimal(0))
+            model, guardrail = (
+                sum((count * rate / per for count, rate, per in some if count and rate), Decimal(0))
+                for some in (parts, units)
+            )
+            return factor * model + guardrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ragdiet.testing.bedrock.bill import Charge
 from ragdiet.testing.bedrock.caching import PromptCache
+from ragdiet.testing.bedrock.guard.apply import Watch
 from ragdiet.testing.bedrock.models.extract import extract
 from ragdiet.testing.bedrock.models.model import ChatModel
 from ragdiet.testing.bedrock.refusal import invalid
@@ -18,9 +19,10 @@ _WORDS_OF_A_DELTA = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A request of Converse that has passed its checks. ``blocks`` are system's, then the messages', in order."""
+    """A request of Converse that has passed its checks. ``blocks`` are system's, then those ``said``, in order."""
 
     blocks: Sequence[Mapping[str, Any]]
+    said: Sequence[Mapping[str, Any]]
     question: str
     input_tokens: int
     most: int
@@ -31,9 +33,13 @@ class Conversation:
 def conversation(given: Mapping[str, Any], model: ChatModel) -> Conversation:
     """Refused, in Bedrock's words, where the model would not take the request."""
     messages = given.get("messages") or []
-    blocks = [*_blocks("system", given.get("system") or ())]
-    for number, part in enumerate(messages):
-        blocks += _blocks(f"messages.{number}.content", part["content"])
+    system = _blocks("system", given.get("system") or ())
+    said = [
+        block
+        for number, part in enumerate(messages)
+        for block in _blocks(f"messages.{number}.content", part["content"])
+    ]
+    blocks = [*system, *said]
     _check_roles([message["role"] for message in messages])
     if "toolConfig" in given:
         raise invalid("This model doesn't support tool use.")
@@ -52,6 +58,7 @@ def conversation(given: Mapping[str, Any], model: ChatModel) -> Conversation:
         raise invalid("Input is too long for requested model.")
     return Conversation(
         blocks=blocks,
+        said=said,
         question="".join(texts(messages[-1]["content"][-1:])),
         input_tokens=tokens,
         most=most,
@@ -68,20 +75,35 @@ def texts(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield text
 
 
-def converse(name: str, model: ChatModel, asked: Conversation, cache: PromptCache) -> tuple[dict[str, Any], Charge]:
-    """The reply of Converse and what it is billed with."""
+def converse(
+    name: str, model: ChatModel, asked: Conversation, cache: PromptCache, watch: Watch | None = None
+) -> tuple[dict[str, Any], Charge]:
+    """The reply of Converse and what it is billed with. ``watch`` is the guardrail over the request."""
+    before = watch.judge_input(asked.said) if watch else None
+    if watch and before and before.blocked:
+        charge = Charge(tier=asked.tier, policies=watch.units)
+        return reply(before.texts[0], "guardrail_intervened", charge) | watch.trace(""), charge
+    if before and before.masked:
+        asked = replace(asked, question=before.texts[-1])
     used = cache.use(name, model, asked.blocks)
-    text, stop = _said(model, asked)
+    said, stop = _said(model, asked)
+    shown = said
+    if watch:
+        after = watch.judge_output(said, asked.said)
+        if after.intervened:
+            shown, stop = after.texts[0], "guardrail_intervened"
     written = sum(used.written.values())
     charge = Charge(
         input_tokens=asked.input_tokens - used.read - written,
-        output_tokens=model.tokenizer.count(text),
+        output_tokens=model.tokenizer.count(said),
         cache_read_tokens=used.read,
         cache_write_5m_tokens=used.written.get("5m", 0),
         cache_write_1h_tokens=used.written.get("1h", 0),
         tier=asked.tier,
+        policies=watch.units if watch else {},
     )
-    return reply(text, stop, charge, latency=model.first_token + model.per_token * charge.output_tokens), charge
+    latency = model.first_token + model.per_token * charge.output_tokens
+    return reply(shown, stop, charge, latency=latency) | (watch.trace(said) if watch else {}), charge
 
 
 def reply(text: str, stop: str, charge: Charge, *, latency: float = 0.0) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ragdiet.testing.bedrock.bill import Bill, Rates
 from ragdiet.testing.bedrock.engine import Engine
 from ragdiet.testing.bedrock.faults import Fault
+from ragdiet.testing.bedrock.guard.guardrail import Guardrail
+from ragdiet.testing.bedrock.limits import Limit
 from ragdiet.testing.bedrock.models.catalogue import chat_model, default_models
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
 from ragdiet.testing.bedrock.served import Served
@@ -25,7 +28,8 @@ class BedrockServer:
 
     ``chat`` are the chat models there are, by exact id, or a mapping of ids to ChatModel; None is all that are known.
     ``models`` adds others. ``keys`` are the credentials it knows, ``rates`` the prices of its bill. ``profiles`` are
-    application inference profiles, id to model; ``denied`` are models without access.
+    application inference profiles, id to model; ``denied`` are models without access. ``guardrails`` are by id,
+    ``limits`` by exact model id. ``policy_rates`` are USD per 1,000 text units by the name usage has for a policy.
     ``keep_requests=False`` does not keep the bodies of the requests, for long runs.
     """
 
@@ -38,6 +42,9 @@ class BedrockServer:
         keys: Keys = KEYS,
         account: str = ACCOUNT,
         rates: Mapping[str, Rates] | None = None,
+        policy_rates: Mapping[str, Decimal] | None = None,
+        limits: Mapping[str, Limit] | None = None,
+        guardrails: Mapping[str, Guardrail] | None = None,
         profiles: Mapping[str, str] | None = None,
         denied: Iterable[str] = (),
         keep_requests: bool = True,
@@ -50,6 +57,9 @@ class BedrockServer:
             models=_models(chat) | dict(models or {}),
             account=account,
             rates=dict(rates or {}),
+            policy_rates=dict(policy_rates or {}),
+            limits=dict(limits or {}),
+            guardrails=dict(guardrails or {}),
             profiles=dict(profiles or {}),
             denied=frozenset(denied),
             keep_requests=keep_requests,
@@ -60,8 +70,10 @@ class BedrockServer:
         self._engine.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._engine.stop()
+        if self.failures and kind is None:
+            raise RuntimeError("the stand-in itself failed, or a function that it was given") from self.failures[0]
 
     @property
     def region(self) -> str:
@@ -101,6 +113,11 @@ class BedrockServer:
     def most_at_once(self) -> int:
         """The most requests that were under way together."""
         return self._engine.service.journal.most_at_once
+
+    @property
+    def failures(self) -> tuple[Exception, ...]:
+        """Errors of the stand-in or of functions it was given; closing it raises them."""
+        return tuple(self._engine.service.failures)
 
     def script(self, *faults: Fault, operation: str = "", model: str = "") -> None:
         """The next requests meet these, one each; those after them are answered.

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ragdiet.testing.bedrock import converse, frames, sigv4
-from ragdiet.testing.bedrock.bill import Charge
-from ragdiet.testing.bedrock.caching import PromptCache
 from ragdiet.testing.bedrock.faults import Fault, Script
-from ragdiet.testing.bedrock.models.model import ChatModel, RerankModel
+from ragdiet.testing.bedrock.models.model import ChatModel
 from ragdiet.testing.bedrock.operations import Operation, Operations
-from ragdiet.testing.bedrock.refusal import Refused, invalid
+from ragdiet.testing.bedrock.play import Outcome, Player
+from ragdiet.testing.bedrock.refusal import Refused
 from ragdiet.testing.bedrock.served import Journal, Served
 from ragdiet.testing.bedrock.shapes import Shapes
 from ragdiet.testing.bedrock.sigv4 import Signed
@@ -42,17 +41,6 @@ class Answer:
     each: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A reply by the output shape's names, and what it is billed with."""
-
-    reply: dict[str, Any]
-    charge: Charge = field(default_factory=Charge)
-    billed: bool = True
-    first: float = 0.0
-    each: float = 0.0
-
-
 class Service:
     """The stand-in without its sockets. Safe for any number of threads."""
 
@@ -60,14 +48,10 @@ class Service:
         self.world = world
         self.script = Script()
         self.journal = Journal()
-        self.cache = PromptCache()
+        self.failures: list[Exception] = []
+        self._player = Player(world)
         self._operations = Operations()
         self._shapes = Shapes()
-        self._play: Mapping[str, Callable[[Mapping[str, Any]], Outcome]] = {
-            "Converse": self._converse,
-            "ConverseStream": self._converse,
-            "InvokeModel": self._invoke,
-        }
 
     @property
     def waits(self) -> bool:
@@ -78,7 +62,7 @@ class Service:
         """Forget the requests, what is cached, and the faults still to come."""
         self.script.clear()
         self.journal.clear()
-        self.cache.clear()
+        self._player.reset()
 
     def answer(self, request: Signed) -> Answer:
         """The reply to ``request``, noted in the journal."""
@@ -93,36 +77,13 @@ class Service:
             if fault.code:
                 return self._refused(note, fault.http_status, fault.code, fault.message, fault)
             self._shapes.require(given, operation.takes)
-            if operation.name not in self._play:
-                raise Refused("UnknownOperationException", f"{operation.name} is not played")
-            outcome = self._play[operation.name](given)
+            outcome = self._player.play(operation.name, given)
             return self._replied(note, operation, outcome, fault)
         except Refused as refusal:
             return self._refused(note, refusal.status, refusal.code, str(refusal), _GOOD)
-
-    def _converse(self, given: Mapping[str, Any]) -> Outcome:
-        name, model = self.world.model(given["modelId"])
-        if not isinstance(model, ChatModel):
-            raise invalid("This action doesn't support the model that you provided. Try again with a supported model.")
-        asked = converse.conversation(given, model)
-        reply, charge = converse.converse(name, model, asked, self.cache)
-        return Outcome(reply=reply, charge=charge, first=model.first_token, each=model.per_token)
-
-    def _invoke(self, given: Mapping[str, Any]) -> Outcome:
-        _, model = self.world.model(given["modelId"])
-        if isinstance(model, (ChatModel, RerankModel)):
-            raise invalid("Malformed input request: this model is played for other operations only.")
-        try:
-            body = json.loads(given.get("body", b""))
-        except (ValueError, RecursionError) as error:
-            raise invalid("Malformed input request, please reformat your input and try again.") from error
-        if not isinstance(body, dict):
-            raise invalid("Malformed input request: #: expected type: JSONObject, please reformat your input.")
-        reply, tokens = model.invoke(body)
-        return Outcome(
-            reply={"body": reply, "contentType": _JSON, "x-amzn-bedrock-input-token-count": str(tokens)},
-            charge=Charge(input_tokens=tokens),
-        )
+        except Exception as error:  # noqa: BLE001  # the client gets an answer; the server's owner gets the error
+            self.failures.append(error)
+            return self._refused(note, 500, "InternalServerException", f"the stand-in failed: {error!r}", _GOOD)
 
     def _replied(self, note: _Note, operation: Operation, outcome: Outcome, fault: Fault) -> Answer:
         headers, content = _located(operation, outcome.reply)
@@ -139,12 +100,12 @@ class Service:
             headers["content-type"] = _JSON
         return Answer(
             status=fault.http_status,
-            headers=note.headers | headers | dict(fault.headers),
+            headers=note.headers | headers | dict(outcome.headers) | dict(fault.headers),
             pieces=pieces,
             streamed=streamed,
             fault=fault,
             # A reply comes when its last token is there, a stream with its first.
-            first=outcome.first + (0.0 if streamed else outcome.each * outcome.charge.output_tokens),
+            first=outcome.first if streamed else outcome.seconds,
             each=outcome.each if streamed else 0.0,
         )
 
@@ -158,10 +119,8 @@ class Service:
                 for problem in self._shapes.problems(content, events[name], at=name)
             ]
         else:
-            known = {name: value for name, value in reply.items() if not name.startswith("x-amzn-")}
-            if operation.gives.serialization.get("payload"):
-                known |= {"body": b""}
-            problems = self._shapes.problems(known, operation.gives)
+            payload = operation.gives.serialization.get("payload")  # a blob, of which the shape says nothing
+            problems = self._shapes.problems({**reply, payload: b""} if payload else reply, operation.gives)
         assert not problems, f"the stand-in's own reply breaks the service model: {problems}"
 
     def _refused(self, note: _Note, status: int, code: str, message: str, fault: Fault) -> Answer:
@@ -180,12 +139,6 @@ class Service:
 
     def _note(self, note: _Note, status: int, outcome: Outcome, *, billed: bool) -> None:
         charge = outcome.charge
-        name = charge.served or note.model
-        try:
-            name = charge.served or self.world.model_id(note.model)
-        except Refused:
-            billed = False
-        rates = self.world.rates.get(name)
         self.journal.add(
             Served(
                 request_id=note.request_id,
@@ -196,7 +149,7 @@ class Service:
                 request=note.request,
                 code=note.code,
                 charge=charge,
-                cost=charge.cost(rates) if billed and rates else None,
+                cost=self.world.cost(charge) if billed else None,
                 billed=billed,
                 at=note.at,
             )
@@ -217,7 +170,7 @@ class _Note:
         self.request: Mapping[str, Any] = {}
 
     def about(self, given: Mapping[str, Any], *, keep: bool) -> None:
-        self.model = given.get("modelId", "")
+        self.model = _model(given)
         if not keep:
             return
         self.request = given
@@ -232,14 +185,22 @@ class _Note:
         return {"x-amzn-requestid": self.request_id}
 
 
+def _model(given: Mapping[str, Any]) -> str:
+    """What a request names as its model, wherever the operation has it; '' where it names none."""
+    found: Any = given.get("modelId") or given.get("inferenceProfileIdentifier") or given.get("guardrailIdentifier")
+    if found is None:
+        found = given.get("rerankingConfiguration")
+        for name in ("bedrockRerankingConfiguration", "modelConfiguration", "modelArn"):
+            found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def _located(operation: Operation, reply: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
     """The reply's headers and the JSON of its body."""
     headers, content = {}, {}
     for name, value in reply.items():
         shape = operation.gives.members.get(name)
-        if name.startswith("x-amzn-"):
-            headers[name] = value
-        elif shape is not None and shape.serialization.get("location") == "header":
+        if shape is not None and shape.serialization.get("location") == "header":
             headers[shape.serialization.get("name", name).lower()] = value
         else:
             content[name] = value

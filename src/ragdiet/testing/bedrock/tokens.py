@@ -43,3 +43,15 @@ class Tokenizer:
         fit = max(1, int(most / self.ratio))  # a model that may say anything says one word
         ends = [found.end() for found in _WORD.finditer(text)]
         return text[: ends[fit - 1]] if ends else text[:1]
+
+    def last(self, text: str, most: int) -> str:
+        """The longest end of ``text`` that has at most ``most`` tokens.
+
+        >>> Tokenizer().last("Lunch is at noon.", 2)
+        'at noon.'
+        """
+        if self.count(text) <= most:
+            return text
+        fit = max(1, int(most / self.ratio))
+        starts = [found.start() for found in _WORD.finditer(text)]
+        return text[starts[-fit] :] if starts else text[-1:]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from ragdiet.testing.bedrock.bill import Rates
+from ragdiet.testing.bedrock.bill import Charge, Rates
+from ragdiet.testing.bedrock.guard.guardrail import Guardrail
+from ragdiet.testing.bedrock.limits import Limit
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
 from ragdiet.testing.bedrock.refusal import Refused, invalid
 from ragdiet.testing.bedrock.sigv4 import Keys
@@ -29,7 +32,10 @@ class World:
     account: str = ACCOUNT
     profiles: Mapping[str, str] = field(default_factory=dict)
     denied: frozenset[str] = frozenset()
+    guardrails: Mapping[str, Guardrail] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
     rates: Mapping[str, Rates] = field(default_factory=dict)
+    policy_rates: Mapping[str, Decimal] = field(default_factory=dict)
     keep_requests: bool = True
 
     def model(self, identifier: str) -> tuple[str, Model]:
@@ -66,3 +72,10 @@ class World:
                 raise Refused("ResourceNotFoundException", f"Could not find the inference profile {identifier}.")
             return self.profiles[name]
         return name
+
+    def cost(self, charge: Charge) -> Decimal | None:
+        """USD by the rates handed in; None where they do not cover the charge."""
+        try:
+            return charge.cost(self.rates.get(charge.served, Rates()), self.policy_rates)
+        except LookupError:
+            return None

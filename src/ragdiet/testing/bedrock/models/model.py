@@ -42,9 +42,14 @@ class Invoked(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerankModel:
-    """A model for Rerank. ``most_sources`` documents of ``most_characters`` each make one query of the bill."""
+    """A model for Rerank. One query of the bill is up to ``per_query`` documents.
 
+    A document that has more than ``part_tokens`` tokens together with the query counts as several.
+    """
+
+    tokenizer: Tokenizer = field(default_factory=Tokenizer)
     per_query: int = 100
+    part_tokens: int = 500
 
 
 Model = ChatModel | Invoked | RerankModel

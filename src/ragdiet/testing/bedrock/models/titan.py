@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ragdiet.testing.bedrock.models.schema import malformed, one_of, require_keys
 from ragdiet.testing.bedrock.models.vectors import text_vector
 from ragdiet.testing.bedrock.refusal import invalid
 from ragdiet.testing.bedrock.tokens import Tokenizer
@@ -45,26 +46,17 @@ class TitanText:
         return reply, tokens
 
     def _checked(self, body: Mapping[str, Any]) -> tuple[str, int]:
-        if extra := sorted(set(body) - _KEYS):
-            raise _malformed(f"#: extraneous key [{extra[0]}] is not permitted")
-        if "inputText" not in body:
-            raise _malformed("#: required key [inputText] not found")
-        text, dimensions = body["inputText"], body.get("dimensions", 1024)
+        require_keys(body, _KEYS, ("inputText",))
+        text = body["inputText"]
         if not isinstance(text, str):
-            raise _malformed("#/inputText: expected type: String")
+            raise malformed("#/inputText: expected type: String")
         if not text.strip():
-            raise _malformed("expected minLength: 1, actual: 0")
+            raise malformed("#/inputText: expected minLength: 1, actual: 0")
         if len(text) > MOST_CHARACTERS:
-            raise _malformed(f"expected maxLength: {MOST_CHARACTERS}, actual: {len(text)}")
-        if isinstance(dimensions, bool) or dimensions not in DIMENSIONS:
-            raise _malformed(f"#/dimensions: {dimensions} is not a valid enum value")
+            raise malformed(f"#/inputText: expected maxLength: {MOST_CHARACTERS}, actual: {len(text)}")
         if not isinstance(body.get("normalize", True), bool):
-            raise _malformed("#/normalize: expected type: Boolean")
+            raise malformed("#/normalize: expected type: Boolean")
         types = body.get("embeddingTypes", ["float"])
         if not isinstance(types, list) or not types or set(map(str, types)) - {"float", "binary"}:
-            raise _malformed("#/embeddingTypes: not a list of float and binary")
-        return text, dimensions
-
-
-def _malformed(what: str) -> Exception:
-    return invalid(f"Malformed input request: {what}, please reformat your input and try again.")
+            raise malformed("#/embeddingTypes: not a list of float and binary")
+        return text, one_of(body, "dimensions", DIMENSIONS, 1024)
