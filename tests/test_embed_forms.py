@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragdiet.bedrock import halves, is_too_long
 from ragdiet.embed.cohere import ENGLISH_V3, MULTILINGUAL_V3, V4
 from ragdiet.embed.decode import mean_vector, unit_vector, vectors_of
-from ragdiet.embed.form import halves, is_too_long, pieces, requests
+from ragdiet.embed.form import pieces, requests
 from ragdiet.embed.models import BEDROCK, bedrock_embedder
 from ragdiet.embed.nova import NOVA_2
 from ragdiet.embed.titan import TITAN_V2

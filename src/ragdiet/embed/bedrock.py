@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragdiet.account import Ledger, PriceBook, metered
-from ragdiet.bedrock import BedrockClient, estimated_tokens
+from ragdiet.bedrock import BedrockClient, estimated_tokens, halves, is_too_long
 from ragdiet.embed.decode import EmbeddingType, mean_vector, unit_vector, vectors_of
-from ragdiet.embed.form import Form, halves, is_too_long, pieces, requests
+from ragdiet.embed.form import Form, pieces, requests
 from ragdiet.errors import InvalidArgument, ModelInputError, UnknownModel
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter

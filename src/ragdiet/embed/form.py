@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ragdiet.bedrock import halves
 from ragdiet.embed.decode import EmbeddingType
 
 if TYPE_CHECKING:
-    from ragdiet.errors import ModelError
     from ragdiet.types import EmbedKind
-
-# Bedrock has one code, ValidationException, for all that is wrong with a request; these are the words of Titan
-# ("Too many input tokens"), of Cohere's models ("expected maxLength: 2048", "Input is too long for requested
-# model") and of Converse.
-_TOO_LONG = re.compile(r"too (many|long)|maxlength|max(imum)?\s+(input\s+)?(tokens|length)|exceed", re.IGNORECASE)
-_BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?。！？]\s*"), re.compile(r"\s+"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,29 +35,6 @@ class Form:
     texts: int = 1
     most_parts: int = 1
     most_request_tokens: int = 1_000_000
-
-
-def is_too_long(error: ModelError) -> bool:
-    """Whether a model refused a request since a text in it is too long, as far as its words tell."""
-    return _TOO_LONG.search(str(error)) is not None
-
-
-def halves(text: str) -> tuple[str, str]:
-    """The text in two, cut near its middle: at a paragraph, a line, a sentence or a word's end, whichever of these
-    is found first within the middle half. Only white space at the cut is lost.
-
-    >>> halves("The first one. The second one.")
-    ('The first one.', 'The second one.')
-    >>> halves("abcdef")
-    ('abc', 'def')
-    """
-    low, middle, high = len(text) // 4, len(text) // 2, -(-3 * len(text) // 4)
-    for found in (list(pattern.finditer(text, low, high)) for pattern in _BREAKS):
-        if found:
-            end = min((match.end() for match in found), key=lambda end: abs(end - middle))
-            if text[:end].strip() and text[end:].strip():
-                return text[:end].rstrip(), text[end:].lstrip()
-    return text[:middle], text[middle:]
 
 
 def pieces(text: str, form: Form, count: Callable[[str], int]) -> list[str]:
