@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Ledger, metered
+from ragdiet.account import Accounted, Ledger, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -394,8 +395,15 @@ class Asker:
     def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
         if self._reranker is None or not hits:
             return hits
-        with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
+        with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+
+    def _reranker_row(self) -> AbstractContextManager[object]:
+        """A row at no cost, unless the reranker writes its own."""
+        if isinstance(self._reranker, Accounted):
+            return nullcontext()
+        name = getattr(self._reranker, "name", type(self._reranker).__name__)
+        return metered(self._ledger, stage="rerank", model=f"local:{name}")
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
