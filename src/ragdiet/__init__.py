@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
+    from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.quality import Quality
     from ragdiet.rag import RAG
-    from ragdiet.retrieve import HybridRetriever
+    from ragdiet.retrieve import BedrockReranker, HybridRetriever
     from ragdiet.store import Database
     from ragdiet.types import (
         Answer,
@@ -51,6 +52,9 @@ _HOMES = {
     "Answer": "types",
     "Attempt": "types",
     "BedrockClient": "bedrock",
+    "BedrockGuardrail": "guard",
+    "BedrockGuardrailChecks": "guard",
+    "BedrockReranker": "retrieve",
     "Chunk": "types",
     "Citation": "types",
     "CodeChunker": "chunk",
@@ -91,6 +95,9 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Answer",
     "Attempt",
     "BedrockClient",
+    "BedrockGuardrail",
+    "BedrockGuardrailChecks",
+    "BedrockReranker",
     "Chunk",
     "Citation",
     "CodeChunker",

@@ -4,6 +4,7 @@ from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, Open
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
 from ragdiet.account.ratio import Ratio
+from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Ratio",
     "Stage",
     "Status",
+    "UnitPrice",
+    "UnitPrices",
     "accounted_embedder",
     "accounted_generator",
     "metered",
