@@ -11,7 +11,7 @@ from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Accounted, Ledger, metered
+from ragdiet.account import Accounted, Calibrated, Ledger, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -199,7 +199,7 @@ class Asker:
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
+        context = self.compress(question, hits, self._counted(DEFAULT_BUDGET if budget is None else budget))
         prompt = self._prompt(question, context)
         again = replace(prompt, max_tokens=LONGEST)
         quotes = [self._model_quote(model, prompt) for model in self.plan.models]
@@ -307,7 +307,7 @@ class Asker:
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
             vector = state.vector if _embedded(state.hits) else None
-            state.context = self._diet(state.wanted, state.hits, state.budget, vector)
+            state.context = self._diet(state.wanted, state.hits, self._counted(state.budget), vector)
         prompt = self._prompt(state.question, state.context, state.history)
         again = ""
         if problem := self._too_dear(model, prompt, state):
@@ -340,6 +340,14 @@ class Asker:
             + again,
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
+        )
+
+    def _counted(self, budget: int) -> int:
+        """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
+        how they bill."""
+        return min(
+            (model.billed.now.fits(budget) for model in self._generators.values() if isinstance(model, Calibrated)),
+            default=budget,
         )
 
     def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:

@@ -1,4 +1,4 @@
-from ragdiet.account.calibration import BilledTokens, Calibration
+from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
@@ -11,6 +11,7 @@ __all__ = [
     "LOCAL_PRICE",
     "Accounted",
     "BilledTokens",
+    "Calibrated",
     "Calibration",
     "Call",
     "CostKey",

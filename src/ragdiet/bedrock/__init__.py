@@ -10,10 +10,9 @@ from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.retry import RetryPolicy
 from ragdiet.bedrock.too_long import halves, is_too_long
-from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
+from ragdiet.bedrock.usage import converse_usage, estimated_tokens
 
 __all__ = [
-    "ESTIMATE_MARGIN",
     "BedrockClient",
     "CacheTtl",
     "PrefixNotCached",
