@@ -243,9 +243,19 @@ class Asker:
         to a question that may be misspelt."""
         if len(state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
-            state.clarification = spelling(state.corrected)
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+            corrected = state.corrected or self._respelt(state, clarifier)
+            state.clarification = spelling(corrected) if corrected else None
         return state.clarification is not None
+
+    def _respelt(self, state: _Ask, clarifier: Clarifier) -> str | None:
+        """The question in the corpus's spelling where no second search has looked for that, since the first passed its
+        gate: words that the hits hold are no guess."""
+        has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
+        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+            return None
+        asked = self._rewritten(state)
+        return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
