@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Ledger, metered
+from ragdiet.account import Ledger, affordable, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -314,9 +315,12 @@ class Asker:
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
-            vector = state.vector if _embedded(state.hits) else None
-            state.context = self._diet(state.wanted, state.hits, state.budget, vector)
+            state.context = self._asked_diet(state, state.budget)
         prompt = self._prompt(state.question, state.context, state.history)
+        left = self._left(state)
+        if left is not None and model == self._cheapest(prompt):
+            state.context = self._affordable(model, prompt, state, left)
+            prompt = replace(prompt, context=state.context)
         again = ""
         if problem := self._too_dear(model, prompt, state):
             state.reason = "over budget"
@@ -350,11 +354,28 @@ class Asker:
             cost=generation.cost,
         )
 
+    def _cheapest(self, prompt: Prompt) -> str | None:
+        """The model that asks least for this prompt at worst, of those that cost anything."""
+        worst = {model: self._model_quote(model, prompt).most for model in self.plan.models}
+        return min((model for model in worst if worst[model]), key=worst.__getitem__, default=None)
+
+    def _affordable(self, model: str, prompt: Prompt, state: _Ask, left: Decimal) -> Context:
+        def worst(context: Context) -> Decimal:
+            return self._model_quote(model, replace(prompt, context=context)).most
+
+        return affordable(prompt.context, left, worst=worst, diet=partial(self._asked_diet, state))
+
+    def _left(self, state: _Ask) -> Decimal | None:
+        """What is left of the ask's money in USD; None where there is no limit to it."""
+        if state.max_cost is None:
+            return None
+        return state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+
     def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:
         """What is wrong where this prompt could cost more than is left; empty where it could not."""
-        if state.max_cost is None:
+        left = self._left(state)
+        if left is None:
             return ""
-        left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
         worst = self._model_quote(model, prompt).most
         return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
 
@@ -405,6 +426,10 @@ class Asker:
             return hits
         with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+
+    def _asked_diet(self, state: _Ask, budget: int) -> Context:
+        vector = state.vector if _embedded(state.hits) else None
+        return self._diet(state.wanted, state.hits, budget, vector)
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None

@@ -517,8 +517,9 @@ class RAG:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
 
-        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
-        that could go over it is not asked. ``deadline``: seconds after which no further step begins.
+        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; the
+        context is cut down to what the cheapest model can be asked with for it, and a model that could still go over it
+        is not asked. ``deadline``: seconds after which no further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)

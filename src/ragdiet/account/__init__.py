@@ -1,3 +1,4 @@
+from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
@@ -20,5 +21,7 @@ __all__ = [
     "Status",
     "accounted_embedder",
     "accounted_generator",
+    "affordable",
+    "affordable_tokens",
     "metered",
 ]
