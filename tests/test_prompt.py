@@ -19,9 +19,9 @@ from ragdiet.generate import SYSTEM, ConverseGenerator, answer_length, system_te
 from ragdiet.generate.citations import cited_claims
 from ragdiet.generate.length import LONGEST
 from ragdiet.generate.prompt import REFUSAL
+from ragdiet.testing.bedrock import BedrockServer
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Example, Generation, Prompt, Turn
-from tests.bedrock_server import BedrockServer
 
 REGION = "us-east-1"
 LITE = "us.amazon.nova-lite-v1:0"
@@ -40,14 +40,15 @@ EXAMPLES = (
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "example")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        with BedrockServer(region=REGION, chat=(LITE, HAIKU, LLAMA, NEAR_HAIKU)) as running:
-            made = BedrockClient(REGION, endpoint_url=running.url, retry=RetryPolicy(attempts=1))
-            yield running, made
-            made.close()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        BedrockServer(region=REGION, chat=(LITE, HAIKU, LLAMA, NEAR_HAIKU)) as running,
+    ):
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        made = BedrockClient(REGION, endpoint_url=running.url, retry=RetryPolicy(attempts=1))
+        yield running, made
+        made.close()
 
 
 @pytest.fixture
