@@ -17,7 +17,7 @@ from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
-from ragdiet.guard import checked_question
+from ragdiet.guard import checked_history, checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
 from ragdiet.retrieve import reranked, without_exclusions
@@ -169,6 +169,7 @@ class Asker:
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
         checked = checked_question(question, needs_words=self._clarifier is None)
+        history = checked_history(history)
         asked = follow_up(checked, history, default_counter(), language=self._language)
         state = _Ask(
             question=asked.question,
