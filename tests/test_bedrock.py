@@ -733,13 +733,23 @@ def test_a_vector_that_cannot_be_used_is_refused_and_paid_for(
 def test_a_reply_without_its_token_count_is_billed_by_estimate(
     count: object, server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}))
+    headers = {"x-amzn-bedrock-input-token-count": "many"}
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}, headers=headers))
     found = embedder.embed(["a notice period of three months"], kind="query")
     (row,) = ledger.calls
     assert row.status == "done"
     assert row.price.endswith("(estimated)")
     assert found.tokens == row.usage.input_tokens >= 6
     assert spent(ledger) >= bill(server) > 0
+
+
+def test_a_count_that_the_reply_lacks_is_read_from_its_header(
+    server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
+) -> None:
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": None}))
+    assert embedder.embed(["a notice period of three months"], kind="query").tokens == 6
+    assert "estimated" not in ledger.calls[0].price
+    assert spent(ledger) == bill(server)
 
 
 def test_an_embedder_that_cannot_work_is_refused(client: BedrockClient) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Ledger, affordable, metered
+from ragdiet.account import Accounted, Ledger, affordable, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -425,12 +426,19 @@ class Asker:
     def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
         if self._reranker is None or not hits:
             return hits
-        with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
+        with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
 
     def _asked_diet(self, state: _Ask, budget: int) -> Context:
         vector = state.vector if _embedded(state.hits) else None
         return self._diet(state.wanted, state.hits, budget, vector)
+
+    def _reranker_row(self) -> AbstractContextManager[object]:
+        """A row at no cost, unless the reranker writes its own."""
+        if isinstance(self._reranker, Accounted):
+            return nullcontext()
+        name = getattr(self._reranker, "name", type(self._reranker).__name__)
+        return metered(self._ledger, stage="rerank", model=f"local:{name}")
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None

@@ -243,7 +243,8 @@ class RAG:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``.
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of which ``reranker``
+        may be a name too.
 
         Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
         ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
@@ -277,6 +278,8 @@ class RAG:
     ) -> Self:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            if isinstance(reranker := pieces.get("reranker"), str):
+                pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,

@@ -9,6 +9,7 @@ from ragdiet.bedrock.caching import (
 from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.too_long import halves, is_too_long
 from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "cheapest_ttl",
     "converse_usage",
     "estimated_tokens",
+    "halves",
+    "is_too_long",
     "mapped_errors",
     "model_error",
     "price_with_cache",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ragdiet.bedrock.errors import mapped_errors
 from ragdiet.bedrock.retry import RetryPolicy
@@ -15,6 +15,9 @@ from ragdiet.errors import BadReply, InvalidArgument
 if TYPE_CHECKING:
     import boto3
 
+T = TypeVar("T")
+
+_INPUT_TOKENS = "x-amzn-bedrock-input-token-count"
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
@@ -64,8 +67,29 @@ class BedrockClient:
                     self._clients[name] = self._connect(name)
             return self._clients[name]
 
-    def invoke(self, model: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """InvokeModel: a model's own JSON request and reply."""
+    def call(self, service: str, operation: str, request: Mapping[str, Any], *, model: str) -> Mapping[str, Any]:
+        """Any operation, by boto3's names: ``call("bedrock-agent-runtime", "rerank", {...}, model="cohere...")``.
+
+        ``model`` is named in the errors. Every error of the service and of the libraries comes as a ModelError.
+        """
+        method = getattr(self.service(service), operation)
+        try:
+            with mapped_errors(model=model, region=self.region):
+                reply: Mapping[str, Any] = method(**request)
+        except (AttributeError, TypeError, ValueError) as error:
+            # botocore's parser, at a body that is not text or not a JSON object.
+            raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error
+        return reply
+
+    def run(self, model: str, attempt: Callable[[], T], *, tokens: int = 0) -> T:
+        """``attempt`` as often as it takes, by ``retry``: one call of it is one HTTP request with its own ledger row.
+
+        ``tokens`` is what the request can use of the model's quota at most: its input and its longest reply.
+        """
+        return self.retry.run(attempt)
+
+    def invoke(self, model: str, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], int | None]:
+        """InvokeModel: a model's own JSON request and reply, and the input tokens that a header counts, if it does."""
         runtime = self.service("bedrock-runtime")
         with mapped_errors(model=model, region=self.region):
             response = runtime.invoke_model(
@@ -78,18 +102,12 @@ class BedrockClient:
             raise BadReply(f"{model} sent a reply that is not JSON: {content[:80]!r}", code="InvalidJson") from error
         if not isinstance(reply, dict):
             raise BadReply(f"{model} sent JSON that is not an object: {content[:80]!r}", code="InvalidJson")
-        return reply
+        counted = response["ResponseMetadata"]["HTTPHeaders"].get(_INPUT_TOKENS, "")
+        return reply, int(counted) if counted.isdecimal() else None
 
     def converse(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Converse: one request form for every chat model. ``request`` is boto3's, without modelId."""
-        runtime = self.service("bedrock-runtime")
-        try:
-            with mapped_errors(model=model, region=self.region):
-                reply: Mapping[str, Any] = runtime.converse(modelId=model, **request)
-        except (AttributeError, TypeError, ValueError) as error:
-            # botocore's parser, at a body that is not text or not a JSON object.
-            raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error
-        return reply
+        return self.call("bedrock-runtime", "converse", {"modelId": model, **request}, model=model)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""

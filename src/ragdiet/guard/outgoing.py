@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ragdiet.account import Accounted
 from ragdiet.guard.characters import visible
 from ragdiet.protocols import Local, Priced, PricedEmbedder, SentenceEmbedder
 from ragdiet.types import Quote
@@ -84,6 +85,8 @@ class MaskedReranker:
 
     def __init__(self, reranker: Reranker, masking: Masking) -> None:
         self.name = getattr(reranker, "name", type(reranker).__name__)
+        if isinstance(reranker, Accounted):  # then this one is too
+            self.ledger = reranker.ledger
         self._reranker = reranker
         self._masking = masking
 
@@ -109,6 +112,7 @@ class MaskedEmbedder:
 
     def __init__(self, embedder: Embedder, masking: Masking) -> None:
         self.space = embedder.space
+        self.texts_at_once: int = getattr(embedder, "texts_at_once", 0)
         self._embedder = embedder
         self._masking = masking
 
