@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Accounted, Calibrated, Ledger, metered
+from ragdiet.account import Accounted, Calibrated, Ledger, affordable, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -245,9 +246,19 @@ class Asker:
         to a question that may be misspelt."""
         if len(state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
-            state.clarification = spelling(state.corrected)
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+            corrected = state.corrected or self._respelt(state, clarifier)
+            state.clarification = spelling(corrected) if corrected else None
         return state.clarification is not None
+
+    def _respelt(self, state: _Ask, clarifier: Clarifier) -> str | None:
+        """The question in the corpus's spelling where no second search has looked for that, since the first passed its
+        gate: words that the hits hold are no guess."""
+        has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
+        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+            return None
+        asked = self._rewritten(state)
+        return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
@@ -306,9 +317,12 @@ class Asker:
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
-            vector = state.vector if _embedded(state.hits) else None
-            state.context = self._diet(state.wanted, state.hits, self._counted(state.budget), vector)
+            state.context = self._asked_diet(state, self._counted(state.budget))
         prompt = self._prompt(state.question, state.context, state.history)
+        left = self._left(state)
+        if left is not None and model == self._cheapest(prompt):
+            state.context = self._affordable(model, prompt, state, left)
+            prompt = replace(prompt, context=state.context)
         again = ""
         if problem := self._too_dear(model, prompt, state):
             state.reason = "over budget"
@@ -350,11 +364,28 @@ class Asker:
             default=budget,
         )
 
+    def _cheapest(self, prompt: Prompt) -> str | None:
+        """The model that asks least for this prompt at worst, of those that cost anything."""
+        worst = {model: self._model_quote(model, prompt).most for model in self.plan.models}
+        return min((model for model in worst if worst[model]), key=worst.__getitem__, default=None)
+
+    def _affordable(self, model: str, prompt: Prompt, state: _Ask, left: Decimal) -> Context:
+        def worst(context: Context) -> Decimal:
+            return self._model_quote(model, replace(prompt, context=context)).most
+
+        return affordable(prompt.context, left, worst=worst, diet=partial(self._asked_diet, state))
+
+    def _left(self, state: _Ask) -> Decimal | None:
+        """What is left of the ask's money in USD; None where there is no limit to it."""
+        if state.max_cost is None:
+            return None
+        return state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+
     def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:
         """What is wrong where this prompt could cost more than is left; empty where it could not."""
-        if state.max_cost is None:
+        left = self._left(state)
+        if left is None:
             return ""
-        left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
         worst = self._model_quote(model, prompt).most
         return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
 
@@ -405,6 +436,10 @@ class Asker:
             return hits
         with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+
+    def _asked_diet(self, state: _Ask, budget: int) -> Context:
+        vector = state.vector if _embedded(state.hits) else None
+        return self._diet(state.wanted, state.hits, budget, vector)
 
     def _reranker_row(self) -> AbstractContextManager[object]:
         """A row at no cost, unless the reranker writes its own."""

@@ -1,3 +1,4 @@
+from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
@@ -32,5 +33,7 @@ __all__ = [
     "UnitPrices",
     "accounted_embedder",
     "accounted_generator",
+    "affordable",
+    "affordable_tokens",
     "metered",
 ]
