@@ -102,6 +102,7 @@ def server(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
 
 @pytest.fixture
 def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
+    shared[1]._governing.clear()  # what one test's faults teach is not for the next
     return shared[1]
 
 
