@@ -48,12 +48,13 @@ from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, user_message
 from ragdiet.observe import Trace, tracing
 from ragdiet.protocols import Embedder, Generator
+from ragdiet.testing.bedrock import REFUSAL as SERVER_REFUSAL
+from ragdiet.testing.bedrock import BedrockServer, Fault, Tokenizer, extract
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Generation, Prompt, Turn, Usage
-from tests.bedrock_server import REFUSAL as SERVER_REFUSAL
-from tests.bedrock_server import TITAN, BedrockServer, Fault, extract, words
 
 REGION = "us-east-1"
+TITAN = "amazon.titan-embed-text-v2:0"
 LITE = "us.amazon.nova-lite-v1:0"
 PRO = "us.amazon.nova-pro-v1:0"
 FAST = RetryPolicy(attempts=3, base_delay=0.002, max_delay=0.01, deadline=5.0)
@@ -407,7 +408,7 @@ def test_other_errors_are_not_retried() -> None:
 
 # The tries differ by what botocore can tell: in a Converse reply it takes a cut for bad JSON.
 BROKEN: list[tuple[Fault, type[ModelError], dict[str, int]]] = [
-    (Fault(stall=1.5), ModelTimeout, {"generate": 2, "embed": 2}),
+    (Fault(delay=1.5), ModelTimeout, {"generate": 2, "embed": 2}),
     (Fault(reset=True), ModelUnavailable, {"generate": 2, "embed": 2}),
     (Fault(cut=True), BadReply, {"generate": 1, "embed": 2}),
     (Fault(body=b'{"output": {'), BadReply, {"generate": 1, "embed": 1}),
@@ -416,7 +417,7 @@ BROKEN: list[tuple[Fault, type[ModelError], dict[str, int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "kind", "tries"), BROKEN, ids=["stall", "reset", "cut", "json", "list", "bytes"])
+@pytest.mark.parametrize(("fault", "kind", "tries"), BROKEN, ids=["delay", "reset", "cut", "json", "list", "bytes"])
 @pytest.mark.parametrize("stage", ["generate", "embed"])
 def test_a_broken_reply_is_booked_at_the_worst_case(
     stage: str,
@@ -439,7 +440,7 @@ def test_a_broken_reply_is_booked_at_the_worst_case(
 def test_a_row_is_there_while_the_request_is_on_its_way(
     server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(stall=0.2))
+    server.script(Fault(delay=0.2))
     thread = threading.Thread(target=generator.generate, args=(prompt(max_tokens=50),))
     thread.start()
     while not server.calls:
@@ -600,7 +601,7 @@ def test_vectors_in_order_and_the_bill_to_the_last_digit(
     assert np.array_equal(found.vectors[:3], found.vectors[3:6])
     near, far = found.vectors[0] @ found.vectors[2], found.vectors[0] @ found.vectors[1]
     assert near > far + 0.3
-    assert found.tokens == sum(len(words(text)) for text in texts)
+    assert found.tokens == sum(map(Tokenizer().count, texts))
     assert len(server.calls) == len(ledger.calls) == 15
     assert set(statuses(ledger)) == {"done"}
     assert spent(ledger) == bill(server) == Fraction(found.tokens * 2, 100_000_000)
@@ -662,7 +663,7 @@ def test_requests_run_side_by_side_under_one_trace(
     embedder = TitanEmbedder(
         region=REGION, ledger=ledger, prices=PriceBook.default(), client=client, dimensions=256, concurrency=4
     )
-    server.script(*[Fault(stall=0.1)] * 12)
+    server.script(*[Fault(delay=0.1)] * 12)
     with tracing(Trace(prompt_id="ingest-7", tenant="acme")):
         began = time.monotonic()
         embedder.embed([f"text {n}" for n in range(12)], kind="document")
@@ -680,7 +681,7 @@ def test_after_an_error_no_more_is_sent(server: BedrockServer, client: BedrockCl
     embedder = TitanEmbedder(
         region=REGION, ledger=ledger, prices=PriceBook.default(), client=client, dimensions=256, concurrency=2
     )
-    server.script(*[Fault(stall=0.02)] * 3, Fault(status=400, code="ValidationException"), *[Fault(stall=0.02)] * 200)
+    server.script(*[Fault(delay=0.02)] * 3, Fault(status=400, code="ValidationException"), *[Fault(delay=0.02)] * 200)
     with pytest.raises(ModelInputError):
         embedder.embed([f"text {n}" for n in range(100)], kind="document")
     sent = len(server.calls)
@@ -733,13 +734,23 @@ def test_a_vector_that_cannot_be_used_is_refused_and_paid_for(
 def test_a_reply_without_its_token_count_is_billed_by_estimate(
     count: object, server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}))
+    headers = {"x-amzn-bedrock-input-token-count": "many"}
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}, headers=headers))
     found = embedder.embed(["a notice period of three months"], kind="query")
     (row,) = ledger.calls
     assert row.status == "done"
     assert row.price.endswith("(estimated)")
     assert found.tokens == row.usage.input_tokens >= 6
     assert spent(ledger) >= bill(server) > 0
+
+
+def test_a_count_that_the_reply_lacks_is_read_from_its_header(
+    server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
+) -> None:
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": None}))
+    assert embedder.embed(["a notice period of three months"], kind="query").tokens == 6
+    assert "estimated" not in ledger.calls[0].price
+    assert spent(ledger) == bill(server)
 
 
 def test_an_embedder_that_cannot_work_is_refused(client: BedrockClient) -> None:

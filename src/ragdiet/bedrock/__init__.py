@@ -11,6 +11,7 @@ from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.too_long import halves, is_too_long
 from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "cheapest_ttl",
     "converse_usage",
     "estimated_tokens",
+    "halves",
+    "is_too_long",
     "mapped_errors",
     "model_error",
     "price_with_cache",

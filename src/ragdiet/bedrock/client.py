@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_INPUT_TOKENS = "x-amzn-bedrock-input-token-count"
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
@@ -140,8 +141,8 @@ class BedrockClient:
         """The circuit breaker that all calls of this client to ``model`` share."""
         return self._governors(model)[1]
 
-    def invoke(self, model: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """InvokeModel: a model's own JSON request and reply."""
+    def invoke(self, model: str, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], int | None]:
+        """InvokeModel: a model's own JSON request and reply, and the input tokens that a header counts, if it does."""
         runtime = self.service("bedrock-runtime")
         with mapped_errors(model=model, region=self.region):
             response = runtime.invoke_model(
@@ -154,7 +155,8 @@ class BedrockClient:
             raise BadReply(f"{model} sent a reply that is not JSON: {content[:80]!r}", code="InvalidJson") from error
         if not isinstance(reply, dict):
             raise BadReply(f"{model} sent JSON that is not an object: {content[:80]!r}", code="InvalidJson")
-        return reply
+        counted = response["ResponseMetadata"]["HTTPHeaders"].get(_INPUT_TOKENS, "")
+        return reply, int(counted) if counted.isdecimal() else None
 
     def converse(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Converse: one request form for every chat model. ``request`` is boto3's, without modelId."""

@@ -95,7 +95,7 @@ _RULES: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     (_BOUNDED, (frozenset({"not"}), _INVENTS)),
     (_BOUNDED, (frozenset({"not"}), frozenset({"make", "making"}), frozenset({"up"}))),
     (_TRUSTS_NONE, (frozenset({"ignore", "disregard", "not"}), _INSTRUCTIONS, _SOURCES | {"inside", "within"})),
-    (_TRUSTS_NONE, (frozenset({"data"}), _SOURCES)),
+    (_TRUSTS_NONE, (frozenset({"data"}), _SOURCES | {"obey", "ignore", "follow"})),
 )
 
 
