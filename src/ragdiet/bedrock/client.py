@@ -93,23 +93,30 @@ class BedrockClient:
             raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error
         return reply
 
-    def run(self, model: str, attempt: Callable[[], T], *, tokens: int = 0) -> T:
+    def run(
+        self, model: str, attempt: Callable[[], T], *, tokens: int = 0, used: Callable[[T], int] | None = None
+    ) -> T:
         """``attempt`` as often as it takes, by ``retry``: one call of it is one HTTP request with its own ledger row.
 
-        ``tokens`` is what the request can use of the model's quota at most: its input and its longest reply.
+        ``tokens`` is what the request can use of the model's quota at most: its input and its longest reply; ``used``
+        reads from the result what it did use.
         """
         ends = self.retry.ends()
 
         def admitted() -> T:
-            with self.admission(model, tokens=tokens, ends=ends):
-                return attempt()
+            with self.admission(model, tokens=tokens, ends=ends) as turn:
+                made = attempt()
+                if used is not None:
+                    turn.used = used(made)
+                return made
 
         return self.retry.run(admitted)
 
     @contextmanager
     def admission(self, model: str, *, tokens: int = 0, ends: float | None = None) -> Iterator[Turn]:
         """Room for one request to ``model``: waits for its turn until ``ends`` (of ``time.monotonic``), and tells the
-        model's limiter and circuit breaker how the block went. Raises, before anything is sent, CircuitOpen where the
+        model's limiter and circuit breaker how the block went; set ``used`` of the turn to the tokens of its usage.
+        Raises, before anything is sent, CircuitOpen where the
         model's service fails, Throttled where the quota leaves no turn in time, and ModelTimeout where an ask's time
         is over."""
         limiter, breaker = self.limiter(model), self.breaker(model)
@@ -130,7 +137,7 @@ class BedrockClient:
             # A reply that the ask's own deadline did not wait for says nothing of the service.
             breaker.failed(period, error if seconds_left() != 0 else TimeoutError())
             raise
-        limiter.done(turn)
+        limiter.done(turn, tokens=turn.used)
         breaker.succeeded(period)
 
     def limiter(self, model: str) -> Limiter:

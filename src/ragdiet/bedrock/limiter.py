@@ -48,10 +48,11 @@ class Quota:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A request that may go: when, and for how many tokens of the quota."""
+    """A request that may go: when, for how many tokens of the quota, and how many of these it used, if known."""
 
     at: float
     tokens: float
+    used: int | None = None
 
 
 class Pace:
