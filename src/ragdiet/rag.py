@@ -535,9 +535,9 @@ class RAG:
         reply when no answer can be stood by.
 
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
-        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model
-        can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds after which
-        no further step begins.
+        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
+        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
+        after which no further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)

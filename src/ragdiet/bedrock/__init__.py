@@ -1,3 +1,4 @@
+from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
 from ragdiet.bedrock.caching import (
     CacheTtl,
     PrefixNotCached,
@@ -8,14 +9,19 @@ from ragdiet.bedrock.caching import (
 )
 from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
+from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
 from ragdiet.bedrock.too_long import halves, is_too_long
 from ragdiet.bedrock.usage import converse_usage, estimated_tokens
 
 __all__ = [
     "BedrockClient",
+    "Breaker",
+    "BreakerPolicy",
     "CacheTtl",
+    "Limiter",
     "PrefixNotCached",
+    "Quota",
     "RetryPolicy",
     "Reuse",
     "cheapest_ttl",

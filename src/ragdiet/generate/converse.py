@@ -102,7 +102,12 @@ class ConverseGenerator:
         worst = _worst(ratio, before, after, prompt.max_tokens, ttl)
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
-            made = self._client.run(self.model, lambda: self._try(request, worst), tokens=worst.total_tokens)
+            made = self._client.run(
+                self.model,
+                lambda: self._try(request, worst),
+                tokens=worst.total_tokens,
+                used=lambda made: made.usage.total_tokens,
+            )
         self.billed.learn(before + after, made.usage.total_tokens - made.usage.output_tokens)
         if self._cache == ttl and not made.usage.cached_tokens:
             self._warn(prompt, before)
