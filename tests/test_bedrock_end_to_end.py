@@ -11,8 +11,8 @@ import pytest
 from ragdiet import PriceBook
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.rag import RAG
+from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Usage
-from tests.bedrock_server import BedrockServer, Fault
 
 CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
 DOCUMENTS = (
@@ -27,12 +27,7 @@ QUESTION = "How long is the notice period for permanent staff?"
 @pytest.fixture
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
     with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": server.url,
-        }.items():
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server
 
@@ -70,7 +65,7 @@ def test_an_answer_costs_what_the_service_bills(connected: RAG, bedrock: Bedrock
     assert "three months" in answer.text
     assert answer.citations[0].document_id == "leaving"
     asked = bedrock.calls[before:]
-    assert [call.operation for call in asked] == ["invoke", "converse"]
+    assert [call.operation for call in asked] == ["InvokeModel", "Converse"]
     assert asked[1].request["requestMetadata"]["prompt_id"] == answer.prompt_id
     # The quote embedded the question, under a prompt_id of its own; the ask used that vector again.
     assert answer.cost == billed(bedrock, since=before + 1) > 0
@@ -89,7 +84,7 @@ def test_ingest_is_billed_once(connected: RAG, bedrock: BedrockServer) -> None:
 
 def test_a_model_without_access_hands_on_to_the_next(connected: RAG, bedrock: BedrockServer) -> None:
     connected.retrieve(QUESTION)
-    bedrock.faults.append(Fault(status=403, code="AccessDeniedException"))
+    bedrock.script(Fault(status=403, code="AccessDeniedException"))
     answer = connected.ask(QUESTION)
     assert [attempt.model for attempt in answer.attempts] == [None, CHEAP, DEAR]
     assert "AccessDenied" in answer.attempts[1].reason
@@ -98,7 +93,7 @@ def test_a_model_without_access_hands_on_to_the_next(connected: RAG, bedrock: Be
 
 def test_no_model_at_all_is_a_failed_answer(connected: RAG, bedrock: BedrockServer) -> None:
     connected.retrieve(QUESTION)
-    bedrock.faults.extend([Fault(status=400, code="ValidationException")] * 2)
+    bedrock.script(*[Fault(status=400, code="ValidationException")] * 2)
     answer = connected.ask(QUESTION)
     assert answer.outcome == "failed"
     assert answer.cost == 0
