@@ -103,6 +103,7 @@ def server(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
 
 @pytest.fixture
 def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
+    shared[1]._governing.clear()  # what one test's faults teach is not for the next
     return shared[1]
 
 
@@ -153,17 +154,20 @@ def statuses(ledger: MemoryLedger) -> list[str]:
 
 
 def modelled() -> list[tuple[str, str, int]]:
-    """(service, AWS code, HTTP status) of every exception of the operations that we call or shall call."""
+    """(service, AWS code, HTTP status) of every exception in botocore's models of Bedrock's services. Those that come
+    as an event inside a stream are shapes of the same names."""
     session = botocore.session.get_session()
     found = set()
-    for service, operations in (
-        ("bedrock-runtime", None),
-        ("bedrock-agent-runtime", ("Rerank",)),
-    ):
+    for service in ("bedrock-runtime", "bedrock-agent-runtime", "bedrock"):
         model = session.get_service_model(service)
-        for name in operations or model.operation_names:
-            for shape in model.operation_model(name).error_shapes:
+        for shape in map(model.shape_for, model.shape_names):
+            if shape.metadata.get("exception"):
                 found.add((service, shape.error_code, shape.metadata["error"]["httpStatusCode"]))
+        for operation in map(model.operation_model, model.operation_names):
+            if operation.has_event_stream_output:
+                for name, member in operation.get_event_stream_output().members.items():
+                    if member.metadata.get("exception"):
+                        assert name[0].upper() + name[1:] == member.error_code
     return sorted(found)
 
 
@@ -177,10 +181,12 @@ EXPECTED: dict[str, tuple[type[ModelError], bool]] = {
     "ModelNotReadyException": (ModelUnavailable, True),
     "ModelStreamErrorException": (ModelUnavailable, True),
     "ModelTimeoutException": (ModelTimeout, True),
+    "ResourceInUseException": (ModelInputError, False),
     "ResourceNotFoundException": (ModelInputError, False),
     "ServiceQuotaExceededException": (Throttled, False),
     "ServiceUnavailableException": (ModelUnavailable, True),
     "ThrottlingException": (Throttled, True),
+    "TooManyTagsException": (ModelInputError, False),
     "ValidationException": (ModelInputError, False),
 }
 
@@ -204,7 +210,9 @@ def test_every_modelled_exception_maps(service: str, code: str, status: int) -> 
         assert REGION in str(error)
 
 
-@pytest.mark.parametrize(("code", "status"), sorted({(c, s) for service, c, s in modelled() if "agent" not in service}))
+@pytest.mark.parametrize(
+    ("code", "status"), sorted({(c, s) for service, c, s in modelled() if service == "bedrock-runtime"})
+)
 def test_modelled_exceptions_over_the_wire(
     code: str, status: int, server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
 ) -> None:
@@ -242,6 +250,15 @@ def test_an_unknown_code_maps_by_its_status(status: int, kind: type[ModelError],
     error = model_error(raw, model=LITE, region=REGION)
     assert type(error) is kind
     assert (error.code, error.retryable) == ("Newly", retryable)
+
+
+def test_an_unknown_event_of_a_stream_is_the_services_fault_and_may_be_billed() -> None:
+    raw = botocore.exceptions.EventStreamError(
+        {"Error": {"Code": "newlyException", "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Converse"
+    )
+    error = model_error(raw, model=LITE, region=REGION)
+    assert type(error) is ModelUnavailable
+    assert (error.code, error.retryable, error.may_be_billed) == ("NewlyException", False, True)
 
 
 LIBRARY: list[tuple[Exception, type[ModelError], bool, bool]] = [
@@ -733,13 +750,23 @@ def test_a_vector_that_cannot_be_used_is_refused_and_paid_for(
 def test_a_reply_without_its_token_count_is_billed_by_estimate(
     count: object, server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}))
+    headers = {"x-amzn-bedrock-input-token-count": "many"}
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}, headers=headers))
     found = embedder.embed(["a notice period of three months"], kind="query")
     (row,) = ledger.calls
     assert row.status == "done"
     assert row.price.endswith("(estimated)")
     assert found.tokens == row.usage.input_tokens >= 6
     assert spent(ledger) >= bill(server) > 0
+
+
+def test_a_count_that_the_reply_lacks_is_read_from_its_header(
+    server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
+) -> None:
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": None}))
+    assert embedder.embed(["a notice period of three months"], kind="query").tokens == 6
+    assert "estimated" not in ledger.calls[0].price
+    assert spent(ledger) == bill(server)
 
 
 def test_an_embedder_that_cannot_work_is_refused(client: BedrockClient) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from ragdiet import PriceBook
+from ragdiet.errors import BudgetTooSmall
 from ragdiet.rag import RAG
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Usage
@@ -105,3 +106,52 @@ def test_max_cost_stops_before_the_call(connected: RAG, bedrock: BedrockServer) 
     answer = connected.ask(QUESTION, max_cost="0.000001")
     assert answer.outcome == "abstained"
     assert len(bedrock.calls) == before
+
+
+LONG = Document(
+    "handbook",
+    " ".join(f"The notice period of group {n} is {n} weeks for permanent staff of that group." for n in range(2, 60)),
+    "Handbook",
+)
+
+
+def worst(rag: RAG, budget: int) -> Decimal:
+    """The worst case of the cheap model alone, asked with so much context."""
+    context = rag.compress(QUESTION, rag.retrieve(QUESTION), budget)
+    model = rag._pieces["models"][0]
+    return model.quote(rag._asker._prompt(QUESTION, context)).most
+
+
+def test_max_cost_lowers_the_context_for_the_cheapest_model(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.ingest([LONG])
+    fits = worst(connected, 300)
+    assert worst(connected, 600) > fits
+    before = len(bedrock.calls)
+    answer = connected.ask(QUESTION, max_cost=fits)
+    assert answer.context is not None
+    assert 250 < answer.context.tokens <= 300
+    assert answer.cost <= fits
+    assert [call.model for call in bedrock.calls[before:]] == [CHEAP]
+    free = connected.ask(QUESTION)
+    assert free.context is not None
+    assert free.context.tokens > 500
+
+
+def test_money_for_less_than_the_smallest_context_is_not_spent(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.ingest([LONG])
+    smallest = worst(connected, 300)
+    for budget in range(10, 60):
+        try:
+            smallest = worst(connected, budget)
+            break
+        except BudgetTooSmall:
+            continue
+    before = len(bedrock.calls)
+    poor = connected.ask(QUESTION, max_cost=smallest - Decimal("0.000001"))
+    assert (poor.outcome, poor.cost, len(bedrock.calls)) == ("abstained", 0, before)
+    assert "more than is allowed" in poor.text
+    assert [attempt.reason.split()[:2] for attempt in poor.attempts if attempt.step == "read"] == [
+        ["could", "cost"]
+    ] * 2
+    connected.ask(QUESTION, max_cost=smallest)
+    assert [call.model for call in bedrock.calls[before:]] == [CHEAP]

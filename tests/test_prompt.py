@@ -16,8 +16,11 @@ from ragdiet.account import MemoryLedger, PriceBook
 from ragdiet.bedrock import BedrockClient, PrefixNotCached, RetryPolicy, Reuse, cheapest_ttl, price_with_cache
 from ragdiet.errors import InvalidArgument, UnknownPrice
 from ragdiet.generate import SYSTEM, ConverseGenerator, answer_length, system_text
+from ragdiet.generate.citations import cited_claims
 from ragdiet.generate.length import LONGEST
+from ragdiet.generate.prompt import REFUSAL
 from ragdiet.testing.bedrock import BedrockServer
+from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Example, Generation, Prompt, Turn
 
 REGION = "us-east-1"
@@ -118,6 +121,14 @@ def test_nothing_that_changes_is_in_the_prefix(question: str, context: str) -> N
     whole = Context(text=context, tokens=0, tokens_before=0, kept=(), dropped=())
     made = Prompt(system=SYSTEM, question=question, context=whole, examples=EXAMPLES, length=question)
     assert prefix(made) == prefix(prompt("Other?", "", examples=EXAMPLES))
+
+
+def test_the_rules_are_short_and_hold_what_replies_are_read_by() -> None:
+    assert default_counter().count(SYSTEM) <= 62
+    assert SYSTEM.endswith(f"reply only {REFUSAL}\n")
+    assert ("End each sentence with its source's number .", (1,)) in [
+        (claim.strip(), tuple(numbers)) for claim, numbers in cited_claims(SYSTEM)
+    ]
 
 
 def test_own_system_text_comes_before_the_rules_which_stay() -> None:

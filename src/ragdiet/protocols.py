@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Embedding,
         EmbedKind,
         Generation,
+        GuardVerdict,
         Hit,
         Passage,
         Prompt,
@@ -200,3 +201,36 @@ class Confidence(Protocol):
     def of_retrieval(self, question: str, hits: Sequence[Hit]) -> float: ...
 
     def of_answer(self, question: str, hits: Sequence[Hit], context: Context, generation: Generation) -> float: ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Judges what goes in and what comes out; ``name`` stands in the reasons of attempts, and in the ledger.
+
+    ``check_input`` is asked about a question before anything else is done with it. ``check_output`` is asked about a
+    reply that would be given, and ``check_grounding`` after it whether its ``sources`` bear the reply out. A guard
+    whose one request judges both makes it in ``check_grounding`` and allows everything in ``check_output``. One that
+    cannot judge raises a ModelError.
+    """
+
+    name: str
+
+    def check_input(self, text: str) -> GuardVerdict: ...
+
+    def check_output(self, text: str) -> GuardVerdict: ...
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict: ...
+
+
+@runtime_checkable
+class PassageGuard(Protocol):
+    """A guard that also judges retrieved sentences, one verdict for each: documents may hold instructions too."""
+
+    def check_passages(self, texts: Sequence[str]) -> Sequence[GuardVerdict]: ...
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A piece that says whether it works in this process alone. What is not known to is taken to send texts away."""
+
+    is_local: bool

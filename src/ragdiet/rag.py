@@ -12,7 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
-from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
+from ragdiet.account import (
+    Calibration,
+    CostRow,
+    PostgresLedger,
+    PostgresRatios,
+    accounted_embedder,
+    accounted_generator,
+)
 from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
@@ -23,6 +30,7 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
+from ragdiet.guard import MaskedGenerator, MaskedReranker, Masking, leaves, masked_embedder
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
@@ -99,6 +107,8 @@ class RAG:
     refusals are read by them. ``examples`` show the models a reply. Both are the same for every question, so that a
     provider can cache them. ``late_interaction`` stores the signs of MiniLM's token vectors with each chunk, 48 bytes
     a word piece, and orders the first hits by them too; with another embedder MiniLM runs beside it.
+
+    ``masking`` says what is hidden of the texts that leave this process; by default secrets are.
     """
 
     def __init__(
@@ -122,6 +132,7 @@ class RAG:
         clarify: bool = True,
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
+        masking: Masking | None = None,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -153,11 +164,13 @@ class RAG:
             "reranker": reranker,
             "language": language,
             "late_interaction": late_interaction,
+            "masking": masking,
             "collection": collection,
             "tenant": tenant,
         }
         token_model = _token_model(embedder) if late_interaction else None
-        embedder = accounted_embedder(embedder, self.ledger)
+        self._masking = masking or Masking()
+        embedder = self._outgoing_embedder(embedder)
         self._ingestor = partial(
             Ingestor,
             store,
@@ -175,9 +188,9 @@ class RAG:
             embedder=embedder,
             retriever=self._retriever,
             rewriter=rewriter or CorpusRewriter(store),
-            reranker=reranker,
+            reranker=MaskedReranker(reranker, self._masking) if reranker and leaves(reranker) else reranker,
             compressor=compressor or SentenceDiet(language=language),
-            generators=[accounted_generator(model, self.ledger) for model in models or (ExtractiveReader(),)],
+            generators=[self._outgoing_generator(model) for model in models or (ExtractiveReader(),)],
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
             research=research,
@@ -237,7 +250,8 @@ class RAG:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``.
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of which ``reranker``
+        may be a name too.
 
         Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
         ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
@@ -271,6 +285,9 @@ class RAG:
     ) -> Self:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            named.calibration = Calibration(PostgresRatios(store))
+            if isinstance(reranker := pieces.get("reranker"), str):
+                pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
@@ -278,7 +295,7 @@ class RAG:
                 ledger=ledger,
                 **pieces,
             )
-            rag._owned += named.clients
+            rag._owned = [named.calibration, *rag._owned, *named.clients]
             rag._named = named
             return rag
         except BaseException:
@@ -392,7 +409,7 @@ class RAG:
         judge = self._judge(new, gate, margin, collection, trace.tenant)
         reembedder = Reembedder(
             self.store,
-            accounted_embedder(new.embedder, self.ledger),
+            new._outgoing_embedder(new.embedder),
             caching=self._pieces["embedding_cache"],
             corpus_id=None if collection is None else self._corpus_id(collection, trace.tenant),
         )
@@ -517,8 +534,10 @@ class RAG:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
 
-        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
-        that could go over it is not asked. ``deadline``: seconds after which no further step begins.
+        ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
+        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
+        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
+        after which no further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)
@@ -664,6 +683,14 @@ class RAG:
         made = self._named.embedder(embedder, self.ledger)
         self._owned += [client for client in self._named.clients if client not in self._owned]
         return made
+
+    def _outgoing_embedder(self, embedder: Embedder) -> Embedder:
+        accounted = accounted_embedder(embedder, self.ledger)
+        return masked_embedder(accounted, self._masking) if leaves(embedder) else accounted
+
+    def _outgoing_generator(self, generator: Generator) -> Generator:
+        accounted = accounted_generator(generator, self.ledger)
+        return MaskedGenerator(accounted, self._masking) if leaves(generator) else accounted
 
     def _beside(self, embedder: Embedder) -> RAG:
         """This RAG with another embedder, over the same connections; closing it closes nothing."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ragdiet.display import Shown
 
 EmbedKind: TypeAlias = Literal["query", "document"]
+GuardAction: TypeAlias = Literal["allow", "mask", "block"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
 SpaceState: TypeAlias = Literal["building", "active", "retired"]
 Span: TypeAlias = tuple[int, int]
@@ -321,6 +322,19 @@ class Generation:
     stop_reason: str
     cost: Decimal
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardVerdict:
+    """What a guard says of a text. ``text`` is what to go on with where ``action`` is "mask", and empty otherwise.
+
+    ``scores`` are those it decided by, each in [0, 1], such as ``{"injection": 0.97}`` or ``{"grounding": 0.4}``.
+    """
+
+    action: GuardAction = "allow"
+    reason: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class MiniLM:
     document, 48 bytes a word piece.
     """
 
+    is_local = True
     space = Space(name="minilm_384", model="local:all-MiniLM-L6-v2-int8", dimensions=_DIMENSIONS, fusion_weight=0.5)
 
     def __init__(self, *, threads: int | None = None, batch_tokens: int = 512) -> None:

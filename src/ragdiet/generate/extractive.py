@@ -24,6 +24,7 @@ class ExtractiveReader:
     """
 
     model = "local:extractive"
+    is_local = True
 
     def __init__(self, *, sentences: int = 2) -> None:
         self._sentences = sentences

@@ -26,7 +26,7 @@ def reranked(reranker: Reranker, question: str, hits: Sequence[Hit], k: int) -> 
         return Hits()
     given = {hit.chunk_id: hit for hit in hits}
     found = Hits(reranker.rerank(question, hits, k=k))
-    name = type(reranker).__name__
+    name = getattr(reranker, "name", type(reranker).__name__)
     if len(found) > k:
         raise BadReply(f"{name} gave {len(found)} hits where at most {k} were asked for: mend the reranker")
     if len({hit.chunk_id for hit in found}) < len(found):
