@@ -16,7 +16,7 @@ from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
-from ragdiet.guard import checked_history, checked_question
+from ragdiet.guard import Guards, Readable, checked_history, checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
 from ragdiet.retrieve import reranked, without_exclusions
@@ -72,7 +72,8 @@ class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
-    ``corrected`` is the question as a second search asked it, where it was misspelt."""
+    ``corrected`` is the question as a second search asked it, where it was misspelt. ``readable`` is what the guards
+    leave of the hits."""
 
     question: str
     searched: str
@@ -87,6 +88,7 @@ class _Ask:
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
+    readable: Readable | None = None
     context: Context | None = None
     generation: Generation | None = None
     reason: Reason = "nothing found"
@@ -113,6 +115,7 @@ class Asker:
         examples: Sequence[Example] = (),
         language: str = "english",
         clarifier: Clarifier | None = None,
+        guards: Guards,
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -128,6 +131,7 @@ class Asker:
         self._examples = tuple(examples)
         self._language = language
         self._clarifier = clarifier
+        self._guards = guards
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -169,7 +173,8 @@ class Asker:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
         checked = checked_question(question, needs_words=self._clarifier is None)
         history = checked_history(history)
-        asked = follow_up(checked, history, default_counter(), language=self._language)
+        judged = self._guards.question(checked)
+        asked = follow_up(judged.text, history, default_counter(), language=self._language)
         state = _Ask(
             question=asked.question,
             searched=asked.searched,
@@ -181,6 +186,8 @@ class Asker:
             follows=bool(history),
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
+            attempts=[*judged.attempts],
+            reason=judged.refusal or "nothing found",
         )
         while step := self._next(state):
             began = time.perf_counter()
@@ -242,7 +249,7 @@ class Asker:
     def _unclear(self, step: Step, state: _Ask, clarifier: Clarifier) -> bool:
         """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
         to a question that may be misspelt."""
-        if len(state.attempts) == 1:
+        if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
         elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
             state.clarification = spelling(state.corrected)
@@ -294,7 +301,7 @@ class Asker:
             notes.append(f"in the retriever's order, since the reranker failed: {error}")
         if not hits:
             return Attempt(step=name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
-        state.wanted, state.vector, state.hits, state.context = wanted, vector, hits, None
+        state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
         confidence = self._confidence.of_retrieval(wanted, hits)
         accepted = confidence >= self._confidence.gate
         found = (
@@ -304,9 +311,16 @@ class Asker:
         return Attempt(step=name, accepted=accepted, reason="; ".join((found, *notes)), confidence=confidence)
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
+        if state.readable is None:
+            state.readable = self._guards.passages(state.hits)
+            state.attempts += state.readable.attempts
+        if state.readable.refusal:
+            state.reason = state.readable.refusal
+            return Attempt(step="read", model=model, accepted=False, reason="the sources could not be judged")
         if state.context is None:
-            vector = state.vector if _embedded(state.hits) else None
-            state.context = self._diet(state.wanted, state.hits, state.budget, vector)
+            hits = state.readable.hits
+            dieted = self._diet(state.wanted, hits, state.budget, state.vector if _embedded(hits) else None)
+            state.context = replace(dieted, withheld=state.readable.withheld)
         prompt = self._prompt(state.question, state.context, state.history)
         again = ""
         if problem := self._too_dear(model, prompt, state):
@@ -327,7 +341,12 @@ class Asker:
         problem = _refused(generation, state.context)
         accepted = not problem and confidence >= self._confidence.accept
         if accepted:
-            state.generation = generation
+            judged = self._guards.reply(generation.text, question=state.question, sources=state.context.text)
+            state.attempts += judged.attempts
+            if judged.refusal:
+                accepted, state.reason, problem = False, judged.refusal, f"a guard stopped it: {judged.refusal}"
+            else:
+                state.generation = replace(generation, text=judged.text)
         return Attempt(
             step="read",
             model=model,
@@ -358,7 +377,7 @@ class Asker:
         elif state.clarification is not None:
             outcome, text = "clarify", state.clarification.text
         else:
-            outcome = "failed" if state.reason in ("models failed", "out of time") else "abstained"
+            outcome = "failed" if state.reason in ("models failed", "guard failed", "out of time") else "abstained"
             text, cited = safe_reply(state.reason, state.hits)
         # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
         judged = [

@@ -23,7 +23,7 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
-from ragdiet.guard import MaskedGenerator, MaskedReranker, Masking, leaves, masked_embedder
+from ragdiet.guard import Guards, InjectionGuard, MaskedGenerator, MaskedReranker, Masking, leaves, masked_embedder
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Confidence,
         Embedder,
         Generator,
+        Guard,
         Reranker,
         Retriever,
         Rewriter,
@@ -101,7 +102,8 @@ class RAG:
     provider can cache them. ``late_interaction`` stores the signs of MiniLM's token vectors with each chunk, 48 bytes
     a word piece, and orders the first hits by them too; with another embedder MiniLM runs beside it.
 
-    ``masking`` says what is hidden of the texts that leave this process; by default secrets are.
+    ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
+    question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class RAG:
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
         masking: Masking | None = None,
+        guards: Sequence[Guard] | None = None,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -158,6 +161,7 @@ class RAG:
             "language": language,
             "late_interaction": late_interaction,
             "masking": masking,
+            "guards": guards,
             "collection": collection,
             "tenant": tenant,
         }
@@ -191,6 +195,7 @@ class RAG:
             examples=examples,
             language=language,
             clarifier=Clarifier(language) if clarify else None,
+            guards=Guards((InjectionGuard(),) if guards is None else guards, self._masking, self.ledger),
         )
 
     @classmethod

@@ -1,4 +1,6 @@
 from ragdiet.guard.characters import visible
+from ragdiet.guard.guards import FailOpen, Guards, Readable
+from ragdiet.guard.injection import InjectionGuard
 from ragdiet.guard.masking import Finder, Masked, Masking
 from ragdiet.guard.outgoing import MaskedEmbedder, MaskedGenerator, MaskedReranker, leaves, masked_embedder
 from ragdiet.guard.question import MOST_CHARACTERS, MOST_HISTORY, checked_history, checked_question
@@ -6,12 +8,16 @@ from ragdiet.guard.question import MOST_CHARACTERS, MOST_HISTORY, checked_histor
 __all__ = [
     "MOST_CHARACTERS",
     "MOST_HISTORY",
+    "FailOpen",
     "Finder",
+    "Guards",
+    "InjectionGuard",
     "Masked",
     "MaskedEmbedder",
     "MaskedGenerator",
     "MaskedReranker",
     "Masking",
+    "Readable",
     "checked_history",
     "checked_question",
     "leaves",
