@@ -1,3 +1,4 @@
+from ragdiet.guard.allowed import check_models, check_tenant, checked_list
 from ragdiet.guard.characters import visible
 from ragdiet.guard.guards import FailOpen, Guards, Readable
 from ragdiet.guard.injection import InjectionGuard
@@ -18,7 +19,10 @@ __all__ = [
     "MaskedReranker",
     "Masking",
     "Readable",
+    "check_models",
+    "check_tenant",
     "checked_history",
+    "checked_list",
     "checked_question",
     "leaves",
     "masked_embedder",
