@@ -226,7 +226,8 @@ class Guard(Protocol):
 
 @runtime_checkable
 class PassageGuard(Protocol):
-    """A guard that also judges retrieved sentences, one verdict for each: documents may hold instructions too."""
+    """A guard that also judges retrieved sentences, one verdict for each: documents may hold instructions too. What it
+    blocks is left out; what it gives a reason for, and allows, is named in the attempts."""
 
     def check_passages(self, texts: Sequence[str]) -> Sequence[GuardVerdict]: ...
 
