@@ -8,6 +8,7 @@ from ragdiet.bedrock.caching import (
     smallest_cached,
 )
 from ragdiet.bedrock.client import BedrockClient
+from ragdiet.bedrock.count import Preflight, counted_as
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
@@ -21,11 +22,13 @@ __all__ = [
     "CacheTtl",
     "Limiter",
     "PrefixNotCached",
+    "Preflight",
     "Quota",
     "RetryPolicy",
     "Reuse",
     "cheapest_ttl",
     "converse_usage",
+    "counted_as",
     "estimated_tokens",
     "halves",
     "is_too_long",

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ragdiet.account import Calibration, Ledger, OpenCall, PriceBook, Ratio, metered
+from ragdiet.account import Calibration, Exact, Ledger, OpenCall, PriceBook, TokenBand, metered
 from ragdiet.bedrock import (
     BedrockClient,
     CacheTtl,
     PrefixNotCached,
+    Preflight,
     Reuse,
     cheapest_ttl,
     converse_usage,
@@ -47,7 +48,8 @@ class ConverseGenerator:
     log a ``PrefixNotCached`` warning, once a prefix, where the model does not cache it; "off" never does.
 
     ``billed`` is the ratio of the model's tokens to ``counter``'s, by which worst cases and quotes are reckoned; it is
-    learnt from each reply, and kept where ``calibration`` keeps it.
+    learnt from each reply, and kept where ``calibration`` keeps it. With ``preflight`` a quote asks CountTokens first,
+    which is exact and free, where the model has it (``ragdiet.bedrock.counted_as``).
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ConverseGenerator:
         counter: TokenCounter | None = None,
         cache: Literal["auto", "5m", "1h", "off"] = "auto",
         calibration: Calibration | None = None,
+        preflight: bool = False,
     ) -> None:
         if cache not in ("auto", "5m", "1h", "off"):
             raise InvalidArgument(f"cache is {cache!r}: give 'auto', '5m', '1h' or 'off'")
@@ -81,6 +84,7 @@ class ConverseGenerator:
         self._temperature = temperature
         self._counter = counter or default_counter()
         self.billed = (calibration or Calibration()).of(model, self._counter.name)
+        self._preflight = Preflight(self._client, model, ledger=ledger, region=region) if preflight else None
         self._cache = cache
         self._smallest_cached = smallest_cached(model)
         if cache == "1h" and self._smallest_cached and not self._priced("1h"):
@@ -118,7 +122,7 @@ class ConverseGenerator:
         likely to be billed as, and a reply of a third of its cap. Most: the most tokens, the longest reply, every try
         billed."""
         before, after = self._counted(prompt)
-        ratio = self.billed.now
+        ratio = self._band(prompt, before + after)
         least = Usage(input_tokens=ratio.least(before + after), output_tokens=1)
         ttls: list[CacheTtl | None] = [None]
         if self._may_cache(before, ratio):
@@ -133,6 +137,13 @@ class ConverseGenerator:
             most=self._client.retry.billed_attempts * max(map(self._cost, worst)),
         )
 
+    def _band(self, prompt: Prompt, counted: int) -> TokenBand:
+        exact = self._preflight.count(self._request(prompt, None)) if self._preflight else None
+        if exact is None:
+            return self.billed.now
+        self.billed.learn(counted, exact)
+        return Exact(billed=exact, counted=counted)
+
     def _cost(self, usage: Usage) -> Decimal:
         return self._price.covering(usage).cost(usage, tier=self._tier)
 
@@ -145,12 +156,12 @@ class ConverseGenerator:
     def _priced(self, ttl: CacheTtl) -> bool:
         return price_with_cache(self._price, ttl, 0.0) is not None
 
-    def _may_cache(self, before: int, ratio: Ratio) -> bool:
+    def _may_cache(self, before: int, ratio: TokenBand) -> bool:
         """Whether the model caches so many tokens, by the greatest number that they can be."""
         smallest = self._smallest_cached
         return self._cache != "off" and smallest is not None and ratio.most(before) >= smallest
 
-    def _cache_ttl(self, prompt: Prompt, before: int, ratio: Ratio) -> CacheTtl | None:
+    def _cache_ttl(self, prompt: Prompt, before: int, ratio: TokenBand) -> CacheTtl | None:
         if self._cache == "off":
             return None
         gaps = self._reuse.gaps(prefix(prompt))
@@ -223,11 +234,11 @@ class ConverseGenerator:
         return request
 
 
-def _worst(ratio: Ratio, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
+def _worst(ratio: TokenBand, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
     """The most that one try can be billed with: with a cache point, a prefix that is written."""
-    first, rest = ratio.most(before), ratio.most(after)
     if ttl is None:
-        return Usage(input_tokens=first + rest, output_tokens=max_tokens)
+        return Usage(input_tokens=ratio.most(before + after), output_tokens=max_tokens)
+    first, rest = ratio.most(before), ratio.most(after)
     if ttl == "1h":
         return Usage(input_tokens=rest, cache_write_1h_tokens=first, output_tokens=max_tokens)
     return Usage(input_tokens=rest, cache_write_5m_tokens=first, output_tokens=max_tokens)
