@@ -361,5 +361,5 @@ def test_own_instructions_and_examples_reach_the_model(database: Database) -> No
     example = Example(sources="[1] Tea is at four.", question="When is tea?", answer="At four [1].")
     made(database, model, system="Answer in Dutch.", examples=[example]).ask("How long is the notice period?")
     (prompt,) = model.prompts
-    assert prompt.system.startswith("Answer in Dutch.\n\nYou answer questions from numbered sources.")
+    assert prompt.system.startswith("Answer in Dutch.\n\nAnswer only from the numbered sources")
     assert (prompt.examples, prompt.length) == ((example,), "Answer in one short sentence.")

@@ -48,12 +48,13 @@ from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, user_message
 from ragdiet.observe import Trace, tracing
 from ragdiet.protocols import Embedder, Generator
+from ragdiet.testing.bedrock import REFUSAL as SERVER_REFUSAL
+from ragdiet.testing.bedrock import BedrockServer, Fault, Tokenizer, extract
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Generation, Prompt, Turn, Usage
-from tests.bedrock_server import REFUSAL as SERVER_REFUSAL
-from tests.bedrock_server import TITAN, BedrockServer, Fault, extract, words
 
 REGION = "us-east-1"
+TITAN = "amazon.titan-embed-text-v2:0"
 LITE = "us.amazon.nova-lite-v1:0"
 PRO = "us.amazon.nova-pro-v1:0"
 FAST = RetryPolicy(attempts=3, base_delay=0.002, max_delay=0.01, deadline=5.0)
@@ -102,6 +103,7 @@ def server(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
 
 @pytest.fixture
 def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
+    shared[1]._governing.clear()  # what one test's faults teach is not for the next
     return shared[1]
 
 
@@ -152,17 +154,20 @@ def statuses(ledger: MemoryLedger) -> list[str]:
 
 
 def modelled() -> list[tuple[str, str, int]]:
-    """(service, AWS code, HTTP status) of every exception of the operations that we call or shall call."""
+    """(service, AWS code, HTTP status) of every exception in botocore's models of Bedrock's services. Those that come
+    as an event inside a stream are shapes of the same names."""
     session = botocore.session.get_session()
     found = set()
-    for service, operations in (
-        ("bedrock-runtime", None),
-        ("bedrock-agent-runtime", ("Rerank",)),
-    ):
+    for service in ("bedrock-runtime", "bedrock-agent-runtime", "bedrock"):
         model = session.get_service_model(service)
-        for name in operations or model.operation_names:
-            for shape in model.operation_model(name).error_shapes:
+        for shape in map(model.shape_for, model.shape_names):
+            if shape.metadata.get("exception"):
                 found.add((service, shape.error_code, shape.metadata["error"]["httpStatusCode"]))
+        for operation in map(model.operation_model, model.operation_names):
+            if operation.has_event_stream_output:
+                for name, member in operation.get_event_stream_output().members.items():
+                    if member.metadata.get("exception"):
+                        assert name[0].upper() + name[1:] == member.error_code
     return sorted(found)
 
 
@@ -176,10 +181,12 @@ EXPECTED: dict[str, tuple[type[ModelError], bool]] = {
     "ModelNotReadyException": (ModelUnavailable, True),
     "ModelStreamErrorException": (ModelUnavailable, True),
     "ModelTimeoutException": (ModelTimeout, True),
+    "ResourceInUseException": (ModelInputError, False),
     "ResourceNotFoundException": (ModelInputError, False),
     "ServiceQuotaExceededException": (Throttled, False),
     "ServiceUnavailableException": (ModelUnavailable, True),
     "ThrottlingException": (Throttled, True),
+    "TooManyTagsException": (ModelInputError, False),
     "ValidationException": (ModelInputError, False),
 }
 
@@ -203,7 +210,9 @@ def test_every_modelled_exception_maps(service: str, code: str, status: int) -> 
         assert REGION in str(error)
 
 
-@pytest.mark.parametrize(("code", "status"), sorted({(c, s) for service, c, s in modelled() if "agent" not in service}))
+@pytest.mark.parametrize(
+    ("code", "status"), sorted({(c, s) for service, c, s in modelled() if service == "bedrock-runtime"})
+)
 def test_modelled_exceptions_over_the_wire(
     code: str, status: int, server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
 ) -> None:
@@ -241,6 +250,15 @@ def test_an_unknown_code_maps_by_its_status(status: int, kind: type[ModelError],
     error = model_error(raw, model=LITE, region=REGION)
     assert type(error) is kind
     assert (error.code, error.retryable) == ("Newly", retryable)
+
+
+def test_an_unknown_event_of_a_stream_is_the_services_fault_and_may_be_billed() -> None:
+    raw = botocore.exceptions.EventStreamError(
+        {"Error": {"Code": "newlyException", "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Converse"
+    )
+    error = model_error(raw, model=LITE, region=REGION)
+    assert type(error) is ModelUnavailable
+    assert (error.code, error.retryable, error.may_be_billed) == ("NewlyException", False, True)
 
 
 LIBRARY: list[tuple[Exception, type[ModelError], bool, bool]] = [
@@ -406,7 +424,7 @@ def test_other_errors_are_not_retried() -> None:
 
 # The tries differ by what botocore can tell: in a Converse reply it takes a cut for bad JSON.
 BROKEN: list[tuple[Fault, type[ModelError], dict[str, int]]] = [
-    (Fault(stall=1.5), ModelTimeout, {"generate": 2, "embed": 2}),
+    (Fault(delay=1.5), ModelTimeout, {"generate": 2, "embed": 2}),
     (Fault(reset=True), ModelUnavailable, {"generate": 2, "embed": 2}),
     (Fault(cut=True), BadReply, {"generate": 1, "embed": 2}),
     (Fault(body=b'{"output": {'), BadReply, {"generate": 1, "embed": 1}),
@@ -415,7 +433,7 @@ BROKEN: list[tuple[Fault, type[ModelError], dict[str, int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "kind", "tries"), BROKEN, ids=["stall", "reset", "cut", "json", "list", "bytes"])
+@pytest.mark.parametrize(("fault", "kind", "tries"), BROKEN, ids=["delay", "reset", "cut", "json", "list", "bytes"])
 @pytest.mark.parametrize("stage", ["generate", "embed"])
 def test_a_broken_reply_is_booked_at_the_worst_case(
     stage: str,
@@ -438,7 +456,7 @@ def test_a_broken_reply_is_booked_at_the_worst_case(
 def test_a_row_is_there_while_the_request_is_on_its_way(
     server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(stall=0.2))
+    server.script(Fault(delay=0.2))
     thread = threading.Thread(target=generator.generate, args=(prompt(max_tokens=50),))
     thread.start()
     while not server.calls:
@@ -599,7 +617,7 @@ def test_vectors_in_order_and_the_bill_to_the_last_digit(
     assert np.array_equal(found.vectors[:3], found.vectors[3:6])
     near, far = found.vectors[0] @ found.vectors[2], found.vectors[0] @ found.vectors[1]
     assert near > far + 0.3
-    assert found.tokens == sum(len(words(text)) for text in texts)
+    assert found.tokens == sum(map(Tokenizer().count, texts))
     assert len(server.calls) == len(ledger.calls) == 15
     assert set(statuses(ledger)) == {"done"}
     assert spent(ledger) == bill(server) == Fraction(found.tokens * 2, 100_000_000)
@@ -661,7 +679,7 @@ def test_requests_run_side_by_side_under_one_trace(
     embedder = TitanEmbedder(
         region=REGION, ledger=ledger, prices=PriceBook.default(), client=client, dimensions=256, concurrency=4
     )
-    server.script(*[Fault(stall=0.1)] * 12)
+    server.script(*[Fault(delay=0.1)] * 12)
     with tracing(Trace(prompt_id="ingest-7", tenant="acme")):
         began = time.monotonic()
         embedder.embed([f"text {n}" for n in range(12)], kind="document")
@@ -679,7 +697,7 @@ def test_after_an_error_no_more_is_sent(server: BedrockServer, client: BedrockCl
     embedder = TitanEmbedder(
         region=REGION, ledger=ledger, prices=PriceBook.default(), client=client, dimensions=256, concurrency=2
     )
-    server.script(*[Fault(stall=0.02)] * 3, Fault(status=400, code="ValidationException"), *[Fault(stall=0.02)] * 200)
+    server.script(*[Fault(delay=0.02)] * 3, Fault(status=400, code="ValidationException"), *[Fault(delay=0.02)] * 200)
     with pytest.raises(ModelInputError):
         embedder.embed([f"text {n}" for n in range(100)], kind="document")
     sent = len(server.calls)
@@ -732,13 +750,23 @@ def test_a_vector_that_cannot_be_used_is_refused_and_paid_for(
 def test_a_reply_without_its_token_count_is_billed_by_estimate(
     count: object, server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}))
+    headers = {"x-amzn-bedrock-input-token-count": "many"}
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": count}, headers=headers))
     found = embedder.embed(["a notice period of three months"], kind="query")
     (row,) = ledger.calls
     assert row.status == "done"
     assert row.price.endswith("(estimated)")
     assert found.tokens == row.usage.input_tokens >= 6
     assert spent(ledger) >= bill(server) > 0
+
+
+def test_a_count_that_the_reply_lacks_is_read_from_its_header(
+    server: BedrockServer, embedder: TitanEmbedder, ledger: MemoryLedger
+) -> None:
+    server.script(Fault(edit=lambda reply: {**reply, "inputTextTokenCount": None}))
+    assert embedder.embed(["a notice period of three months"], kind="query").tokens == 6
+    assert "estimated" not in ledger.calls[0].price
+    assert spent(ledger) == bill(server)
 
 
 def test_an_embedder_that_cannot_work_is_refused(client: BedrockClient) -> None:

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from ragdiet import PriceBook
+from ragdiet.errors import BudgetTooSmall
 from ragdiet.rag import RAG
+from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Usage
-from tests.bedrock_server import BedrockServer, Fault
 
 CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
 DOCUMENTS = (
@@ -26,12 +27,7 @@ QUESTION = "How long is the notice period for permanent staff?"
 @pytest.fixture
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
     with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": server.url,
-        }.items():
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server
 
@@ -69,7 +65,7 @@ def test_an_answer_costs_what_the_service_bills(connected: RAG, bedrock: Bedrock
     assert "three months" in answer.text
     assert answer.citations[0].document_id == "leaving"
     asked = bedrock.calls[before:]
-    assert [call.operation for call in asked] == ["invoke", "converse"]
+    assert [call.operation for call in asked] == ["InvokeModel", "Converse"]
     assert asked[1].request["requestMetadata"]["prompt_id"] == answer.prompt_id
     # The quote embedded the question, under a prompt_id of its own; the ask used that vector again.
     assert answer.cost == billed(bedrock, since=before + 1) > 0
@@ -88,7 +84,7 @@ def test_ingest_is_billed_once(connected: RAG, bedrock: BedrockServer) -> None:
 
 def test_a_model_without_access_hands_on_to_the_next(connected: RAG, bedrock: BedrockServer) -> None:
     connected.retrieve(QUESTION)
-    bedrock.faults.append(Fault(status=403, code="AccessDeniedException"))
+    bedrock.script(Fault(status=403, code="AccessDeniedException"))
     answer = connected.ask(QUESTION)
     assert [attempt.model for attempt in answer.attempts] == [None, CHEAP, DEAR]
     assert "AccessDenied" in answer.attempts[1].reason
@@ -97,7 +93,7 @@ def test_a_model_without_access_hands_on_to_the_next(connected: RAG, bedrock: Be
 
 def test_no_model_at_all_is_a_failed_answer(connected: RAG, bedrock: BedrockServer) -> None:
     connected.retrieve(QUESTION)
-    bedrock.faults.extend([Fault(status=400, code="ValidationException")] * 2)
+    bedrock.script(*[Fault(status=400, code="ValidationException")] * 2)
     answer = connected.ask(QUESTION)
     assert answer.outcome == "failed"
     assert answer.cost == 0
@@ -110,3 +106,52 @@ def test_max_cost_stops_before_the_call(connected: RAG, bedrock: BedrockServer) 
     answer = connected.ask(QUESTION, max_cost="0.000001")
     assert answer.outcome == "abstained"
     assert len(bedrock.calls) == before
+
+
+LONG = Document(
+    "handbook",
+    " ".join(f"The notice period of group {n} is {n} weeks for permanent staff of that group." for n in range(2, 60)),
+    "Handbook",
+)
+
+
+def worst(rag: RAG, budget: int) -> Decimal:
+    """The worst case of the cheap model alone, asked with so much context."""
+    context = rag.compress(QUESTION, rag.retrieve(QUESTION), budget)
+    model = rag._pieces["models"][0]
+    return model.quote(rag._asker._prompt(QUESTION, context)).most
+
+
+def test_max_cost_lowers_the_context_for_the_cheapest_model(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.ingest([LONG])
+    fits = worst(connected, 300)
+    assert worst(connected, 600) > fits
+    before = len(bedrock.calls)
+    answer = connected.ask(QUESTION, max_cost=fits)
+    assert answer.context is not None
+    assert 250 < answer.context.tokens <= 300
+    assert answer.cost <= fits
+    assert [call.model for call in bedrock.calls[before:]] == [CHEAP]
+    free = connected.ask(QUESTION)
+    assert free.context is not None
+    assert free.context.tokens > 500
+
+
+def test_money_for_less_than_the_smallest_context_is_not_spent(connected: RAG, bedrock: BedrockServer) -> None:
+    connected.ingest([LONG])
+    smallest = worst(connected, 300)
+    for budget in range(10, 60):
+        try:
+            smallest = worst(connected, budget)
+            break
+        except BudgetTooSmall:
+            continue
+    before = len(bedrock.calls)
+    poor = connected.ask(QUESTION, max_cost=smallest - Decimal("0.000001"))
+    assert (poor.outcome, poor.cost, len(bedrock.calls)) == ("abstained", 0, before)
+    assert "more than is allowed" in poor.text
+    assert [attempt.reason.split()[:2] for attempt in poor.attempts if attempt.step == "read"] == [
+        ["could", "cost"]
+    ] * 2
+    connected.ask(QUESTION, max_cost=smallest)
+    assert [call.model for call in bedrock.calls[before:]] == [CHEAP]

@@ -10,6 +10,7 @@ from ragdiet.diet import compress
 from ragdiet.diet.units import read_units
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.sentences import split_sentences
+from ragdiet.types import Document
 
 HANDBOOK = """\
 # Handbook
@@ -134,6 +135,31 @@ def test_a_list_without_a_colon_comes_with_its_heading_or_its_lead_in() -> None:
     assert together("Exceptions\n\n- dogs\n- cats")["- cats"] == ["Exceptions", "- cats"]
     assert together("You must bring\n1. a pen\n1) a pad")["1. a pen"] == ["You must bring", "1. a pen"]
     assert together("It rained.\n\n- dogs\n- cats")["- cats"] == ["- cats"]
+
+
+FARES = """\
+## Ferries
+
+The sum goes back to the card within thirty days of the sailing. It is paid by Ada.
+
+## Trains
+
+The sum goes back to the card within sixty days of the journey. It is paid by Grace.
+"""
+
+
+def test_a_heading_with_a_word_of_the_question_comes_with_each_sentence_under_it() -> None:
+    for budget in range(26, 70):
+        found = kept("How many days until the sum for ferries goes back?", FARES, budget)
+        assert found
+        assert "## Ferries" in found or not any("thirty" in one for one in found), budget
+    # Where the sentence says that word itself, or the title does, the heading would be paid for twice.
+    question = "How many days until the sum for ferries goes back?"
+    for document in (Document("a", FARES.replace("sailing", "ferries")), Document("a", FARES, title="Ferries")):
+        with pytest.raises(BudgetTooSmall) as raised:
+            compress(question, [document], 1)
+        (best,) = compress(question, [document], raised.value.smallest).kept
+        assert "thirty" in best.text
 
 
 def test_nested_keys_come_with_those_above() -> None:

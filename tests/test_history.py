@@ -2,86 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from benchmarks.follow_ups import Case, cases, verdict
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ragdiet.diet import follow_up
-from ragdiet.diet.history import leans
+from ragdiet.diet.leaning import leans
 from ragdiet.tokens import default_counter
 from ragdiet.types import Turn
 
-# Earlier question | its answer | the question | as it stands alone; "" where it does already, "?" where only a
-# reader of the history can tell.
-DIALOGUES = """
-What is the notice period in France?|Three months [1].|And in Germany?|What is the notice period in Germany?
-What is the notice period?|Three months [1].|How long is it for interns?|How long is the notice period for interns?
-What is the notice period in France?|Three months [1].|What about Germany?|What is the notice period in Germany?
-What is the notice period in France?|Three months [1].|What is the notice period in Spain?|
-What is the notice period?|Three months [1].|And in Germany?|What is the notice period in Germany?
-What is the notice period?|Three months [1].|What about interns?|?
-What is the notice period?|Three months [1].|For contractors?|What is the notice period for contractors?
-What is the notice period?|Three months [1].|How is it counted?|How is the notice period counted?
-What is the notice period?|Three months [1].|Who may shorten it?|Who may shorten the notice period?
-What is the notice period?|Three months [1].|Why?|?
-How many people worked here in 2018?|Forty [1].|And in 2019?|How many people worked here in 2019?
-How many people worked here in 2018?|Forty [1].|What about 2019?|How many people worked here in 2019?
-How many people worked here in 2018?|Forty [1].|How many people worked here in 2019?|
-How many people worked here in 2018?|Forty [1].|Where is the canteen?|
-Who founded Larkspur Tools?|It was founded by Jane Whitby [1].|When was she born?|When was Jane Whitby born?
-Who founded Larkspur Tools?|Jane Whitby founded Larkspur Tools [1].|Where did she study?|Where did Jane Whitby study?
-Who founded Larkspur Tools?|Jane Whitby and Tom Reed did [1].|When was he born?|?
-Who founded Larkspur Tools?|Jane Whitby founded Larkspur Tools [1].|What is her salary?|What is Jane Whitby’s salary?
-When was Marie Curie born?|In 1867 [1].|Where did she die?|Where did Marie Curie die?
-When was Marie Curie born?|In 1867 [1].|When did Marie Curie win her first prize?|
-When was Marie Curie born?|In 1867 [1].|Who was her husband?|Who was Marie Curie’s husband?
-When was Marie Curie born?|In 1867 [1].|And Pierre Curie?|When was Pierre Curie born?
-What is the travel desk?|It books trains [1].|When is it open?|When is the travel desk open?
-What is the travel desk?|It books trains [1].|What are its hours?|What are the travel desk’s hours?
-What is the travel desk?|It books trains [1].|Is it possible to book a hotel online?|
-What is the travel desk?|It books trains [1].|What else does the desk do?|?
-What is the travel desk?|It books trains [1].|Tell me more|?
-What is the travel desk?|It books trains [1].|Who runs the travel desk?|
-What are the public holidays?|There are ten [1].|Are they paid?|Are the public holidays paid?
-What are the public holidays?|There are ten [1].|Which of them fall in May?|Which of the public holidays fall in May?
-What are the public holidays?|There are ten [1].|How do I book a meeting room?|
-What are the public holidays?|There are ten [1].|And in Belgium?|What are the public holidays in Belgium?
-How do I reset my password?|Use the portal [1].|What if that fails?|?
-How do I reset my password?|Use the portal [1].|Does that work on a phone?|?
-How do I reset my password?|Use the portal [1].|Which browsers does the portal support?|
-How do I reset my password?|Use the portal [1].|What happens to a laptop when it breaks?|
-How much does a hotel in Paris cost?|140 euros [1].|And in Rome?|?
-How much does a room cost in Paris?|140 euros [1].|And in Rome?|How much does a room cost in Rome?
-How much does a room cost in Paris?|140 euros [1].|Is that per night?|?
-How much does a room cost in Paris?|140 euros [1].|Can I claim breakfast?|
-Can I carry days over?|Five at most [1].|And after March?|Can I carry days over after March?
-Can I carry days over?|Five at most [1].|Until when?|?
-Can I carry days over?|Five at most [1].|Who approves leave requests?|
-Can I carry days over?|Five at most [1].|You said five, where does the handbook say so?|?
-Which laptop do engineers get?|A ThinkPad [1].|And designers?|?
-Which laptop do engineers get?|A ThinkPad [1].|How much memory does it have?|?
-Which laptop do engineers get?|A ThinkPad [1].|Do interns get a laptop?|
-Which laptop do engineers get?|A ThinkPad [1].|When did Apple release its first phone?|
-What is the Helios project?|A solar roof [1].|Who leads it?|Who leads the Helios project?
-What is the Helios project?|A solar roof [1].|When will it be finished?|When will the Helios project be finished?
-What is the Helios project?|A solar roof [1].|What is its budget?|What is the Helios project’s budget?
-What is the Helios project?|A roof [1].|Compare it with Selene|Compare the Helios project with Selene?
-What is the Helios project?|A solar roof [1].|How long does it take to fly to Oslo?|
-What is the Helios project?|A solar roof [1].|Is the Selene project funded by the state?|
-When does the office in Utrecht open?|At eight [1].|And the one in Ghent?|?
-When does the office open?|At eight [1].|On Saturdays?|When does the office open on Saturdays?
-When does the office open?|At eight [1].|When does the gym open?|
-When does the office open?|At eight [1].|What about the gym?|?
-What is a sabbatical?|A long leave [1].|Who may take one instead?|?
-What is a sabbatical?|A long leave [1].|Is it paid?|Is a sabbatical paid?
-What is a sabbatical?|A long leave [1].|Which managers must approve a sabbatical?|
-What is a sabbatical?|A long leave [1].|So how is it requested?|How is a sabbatical requested?
-What was the revenue in 2020?|Two million [1].|And the profit?|?
-What was the revenue in 2020?|Two million [1].|What was the profit in 2020?|
-What was the revenue in 2020?|Two million [1].|In 2021?|What was the revenue in 2021?
-What was the revenue in 2020?|Two million [1].|Was the audit done by an outside firm?|
-"""
-CASES = [tuple(line.split("|")) for line in DIALOGUES.strip().split("\n")]
 COUNTER = default_counter()
 
 
@@ -89,8 +21,11 @@ def turns(*texts: str) -> list[Turn]:
     return [Turn(role="assistant" if place % 2 else "user", text=text) for place, text in enumerate(texts)]
 
 
-@pytest.mark.parametrize(("before", "answer", "question", "whole"), CASES)
-def test_dialogues(before: str, answer: str, question: str, whole: str) -> None:
+@pytest.mark.parametrize(
+    "case", list(cases("written_with_the_rules")), ids=lambda case: f"{case.before} {case.question}"
+)
+def test_dialogues(case: Case) -> None:
+    before, answer, question, whole = case.before, case.answer, case.question, case.whole
     assert leans(question) == bool(whole)
     made = follow_up(question, turns(before, answer), COUNTER)
     if whole in ("", "?"):
@@ -102,8 +37,24 @@ def test_dialogues(before: str, answer: str, question: str, whole: str) -> None:
     assert bool(made.reason) == bool(whole)
 
 
-def test_there_are_enough_dialogues() -> None:
-    assert len(CASES) >= 60
+@pytest.mark.parametrize(
+    ("written", "least"), [("before_reading_them", 47), ("before_changing_them", 52), ("held_out", 43)]
+)
+def test_dialogues_written_without_the_rules(written: str, least: int) -> None:
+    counted = Counter(verdict(case) for case in cases(written))
+    assert counted["rewritten wrongly"] == 0
+    assert counted["right"] >= least
+    assert counted.total() >= 48
+
+
+def test_each_verdict_can_be_reached() -> None:
+    def seen(question: str, whole: str) -> str:
+        return verdict(Case(before="Who leads the Oslo office?", answer="Two do.", question=question, whole=whole))
+
+    assert seen("And the Bergen office?", "Who leads the Bergen office?") == "right"
+    assert seen("And the Bergen office?", "Who leads Bergen?") == "rewritten wrongly"
+    assert seen("Is there a sauna?", "?") == "taken to stand alone"
+    assert seen("And the gym?", "Who leads the gym?") == "history kept"
 
 
 def test_follow_ups_of_follow_ups() -> None:

@@ -16,9 +16,12 @@ from ragdiet.account import MemoryLedger, PriceBook
 from ragdiet.bedrock import BedrockClient, PrefixNotCached, RetryPolicy, Reuse, cheapest_ttl, price_with_cache
 from ragdiet.errors import InvalidArgument, UnknownPrice
 from ragdiet.generate import SYSTEM, ConverseGenerator, answer_length, system_text
+from ragdiet.generate.citations import cited_claims
 from ragdiet.generate.length import LONGEST
+from ragdiet.generate.prompt import REFUSAL
+from ragdiet.testing.bedrock import BedrockServer
+from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Example, Generation, Prompt, Turn
-from tests.bedrock_server import BedrockServer
 
 REGION = "us-east-1"
 LITE = "us.amazon.nova-lite-v1:0"
@@ -37,14 +40,15 @@ EXAMPLES = (
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "example")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        with BedrockServer(region=REGION, chat=(LITE, HAIKU, LLAMA, NEAR_HAIKU)) as running:
-            made = BedrockClient(REGION, endpoint_url=running.url, retry=RetryPolicy(attempts=1))
-            yield running, made
-            made.close()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        BedrockServer(region=REGION, chat=(LITE, HAIKU, LLAMA, NEAR_HAIKU)) as running,
+    ):
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        made = BedrockClient(REGION, endpoint_url=running.url, retry=RetryPolicy(attempts=1))
+        yield running, made
+        made.close()
 
 
 @pytest.fixture
@@ -117,6 +121,14 @@ def test_nothing_that_changes_is_in_the_prefix(question: str, context: str) -> N
     whole = Context(text=context, tokens=0, tokens_before=0, kept=(), dropped=())
     made = Prompt(system=SYSTEM, question=question, context=whole, examples=EXAMPLES, length=question)
     assert prefix(made) == prefix(prompt("Other?", "", examples=EXAMPLES))
+
+
+def test_the_rules_are_short_and_hold_what_replies_are_read_by() -> None:
+    assert default_counter().count(SYSTEM) <= 62
+    assert SYSTEM.endswith(f"reply only {REFUSAL}\n")
+    assert ("End each sentence with its source's number .", (1,)) in [
+        (claim.strip(), tuple(numbers)) for claim, numbers in cited_claims(SYSTEM)
+    ]
 
 
 def test_own_system_text_comes_before_the_rules_which_stay() -> None:

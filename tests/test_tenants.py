@@ -22,7 +22,7 @@ SPACE = WordEmbedder().space
 SECRETS = {"one": "The secret of tenant one is amber.", "two": "The secret of tenant two is basalt."}
 EVERYTHING = (
     "corpus document chunk lexical term fingerprint token_bits fusion metadata_key embedding_cache call ask "
-    "vector_words_64 sentence_words_64 searchable_document searchable_lexical searchable_fingerprint"
+    "calibration vector_words_64 sentence_words_64 searchable_document searchable_lexical searchable_fingerprint"
 ).split()
 
 
@@ -47,6 +47,7 @@ def rag(database: Database, roles: Roles) -> RAG:
             connection.execute("INSERT INTO ragdiet.token_bits VALUES (%s, %s, '')", (chunk, corpus))
             connection.execute("INSERT INTO ragdiet.fusion VALUES (%s, 'words_64', 0.5, 9)", (corpus,))
             connection.execute("INSERT INTO ragdiet.metadata_key VALUES (%s, 'k', 'string', false)", (corpus,))
+            connection.execute("INSERT INTO ragdiet.calibration VALUES (%s, 'm', 'c', '{0}', 1)", (tenant,))
     return filled
 
 
@@ -248,6 +249,8 @@ WRITES = {
     "metadata_key": "INSERT INTO ragdiet.metadata_key VALUES (%(corpus)s, 'x', 'string', false)",
     "embedding_cache moved": "UPDATE ragdiet.embedding_cache SET tenant = 'two'",
     "call moved": "UPDATE ragdiet.call SET tenant = 'two'",
+    "calibration": "INSERT INTO ragdiet.calibration VALUES ('two', 'x', 'c', '{0}', 1)",
+    "calibration moved": "UPDATE ragdiet.calibration SET tenant = 'two'",
     "ask moved": "UPDATE ragdiet.ask SET tenant = 'two'",
     "searched view": "UPDATE ragdiet.searchable_lexical SET length = 0",
     "searched view, inserted": "INSERT INTO ragdiet.searchable_document (corpus_id, external_id, content_hash, "
@@ -439,7 +442,7 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
             "WHERE relnamespace = 'ragdiet'::regnamespace AND grantee = 0"
         ).fetchone()
     rows = "DELETE INSERT SELECT UPDATE"
-    tables = "chunk corpus document embedding_cache fingerprint fusion lexical metadata_key term token_bits"
+    tables = "calibration chunk corpus document embedding_cache fingerprint fusion lexical metadata_key term token_bits"
     expected = dict.fromkeys((*tables.split(), "vector_words_64", "sentence_words_64"), rows)
     expected |= {"call": "INSERT SELECT UPDATE", "ask": "INSERT SELECT UPDATE"}
     expected |= {"space": "SELECT", "alembic_version": "SELECT"}

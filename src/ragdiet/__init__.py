@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
-    from ragdiet.embed import MiniLM, TitanEmbedder
+    from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
     from ragdiet.generate import ConverseGenerator, ExtractiveReader
+    from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.quality import Quality
     from ragdiet.rag import RAG
-    from ragdiet.retrieve import HybridRetriever
+    from ragdiet.retrieve import BedrockReranker, HybridRetriever
     from ragdiet.store import Database
     from ragdiet.types import (
         Answer,
@@ -51,9 +52,13 @@ _HOMES = {
     "Answer": "types",
     "Attempt": "types",
     "BedrockClient": "bedrock",
+    "BedrockGuardrail": "guard",
+    "BedrockGuardrailChecks": "guard",
+    "BedrockReranker": "retrieve",
     "Chunk": "types",
     "Citation": "types",
     "CodeChunker": "chunk",
+    "CohereEmbedder": "embed",
     "Context": "types",
     "ConverseGenerator": "generate",
     "Database": "store",
@@ -68,6 +73,7 @@ _HOMES = {
     "IngestReport": "types",
     "MemoryLedger": "account",
     "MiniLM": "embed",
+    "NovaEmbedder": "embed",
     "PriceBook": "account",
     "Quality": "quality",
     "Quote": "types",
@@ -89,9 +95,13 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Answer",
     "Attempt",
     "BedrockClient",
+    "BedrockGuardrail",
+    "BedrockGuardrailChecks",
+    "BedrockReranker",
     "Chunk",
     "Citation",
     "CodeChunker",
+    "CohereEmbedder",
     "Context",
     "ConverseGenerator",
     "Database",
@@ -106,6 +116,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "IngestReport",
     "MemoryLedger",
     "MiniLM",
+    "NovaEmbedder",
     "PriceBook",
     "Quality",
     "Quote",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Ledger, metered
+from ragdiet.account import Accounted, Calibrated, Ledger, affordable, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -205,7 +207,7 @@ class Asker:
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
+        context = self.compress(question, hits, self._counted(DEFAULT_BUDGET if budget is None else budget))
         prompt = self._prompt(question, context)
         again = replace(prompt, max_tokens=LONGEST)
         quotes = [self._model_quote(model, prompt) for model in self.plan.models]
@@ -251,9 +253,19 @@ class Asker:
         to a question that may be misspelt."""
         if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported") and state.corrected:
-            state.clarification = spelling(state.corrected)
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+            corrected = state.corrected or self._respelt(state, clarifier)
+            state.clarification = spelling(corrected) if corrected else None
         return state.clarification is not None
+
+    def _respelt(self, state: _Ask, clarifier: Clarifier) -> str | None:
+        """The question in the corpus's spelling where no second search has looked for that, since the first passed its
+        gate: words that the hits hold are no guess."""
+        has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
+        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+            return None
+        asked = self._rewritten(state)
+        return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
     def _take(self, step: Step, state: _Ask) -> Attempt:
         if step.kind == "retrieve":
@@ -318,10 +330,12 @@ class Asker:
             state.reason = state.readable.refusal
             return Attempt(step="read", model=model, accepted=False, reason="the sources could not be judged")
         if state.context is None:
-            hits = state.readable.hits
-            dieted = self._diet(state.wanted, hits, state.budget, state.vector if _embedded(hits) else None)
-            state.context = replace(dieted, withheld=state.readable.withheld)
+            state.context = self._asked_diet(state, self._counted(state.budget))
         prompt = self._prompt(state.question, state.context, state.history)
+        left = self._left(state)
+        if left is not None and model == self._cheapest(prompt):
+            state.context = self._affordable(model, prompt, state, left)
+            prompt = replace(prompt, context=state.context)
         again = ""
         if problem := self._too_dear(model, prompt, state):
             state.reason = "over budget"
@@ -360,11 +374,36 @@ class Asker:
             cost=generation.cost,
         )
 
+    def _counted(self, budget: int) -> int:
+        """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
+        how they bill."""
+        return min(
+            (model.billed.now.fits(budget) for model in self._generators.values() if isinstance(model, Calibrated)),
+            default=budget,
+        )
+
+    def _cheapest(self, prompt: Prompt) -> str | None:
+        """The model that asks least for this prompt at worst, of those that cost anything."""
+        worst = {model: self._model_quote(model, prompt).most for model in self.plan.models}
+        return min((model for model in worst if worst[model]), key=worst.__getitem__, default=None)
+
+    def _affordable(self, model: str, prompt: Prompt, state: _Ask, left: Decimal) -> Context:
+        def worst(context: Context) -> Decimal:
+            return self._model_quote(model, replace(prompt, context=context)).most
+
+        return affordable(prompt.context, left, worst=worst, diet=partial(self._asked_diet, state))
+
+    def _left(self, state: _Ask) -> Decimal | None:
+        """What is left of the ask's money in USD; None where there is no limit to it."""
+        if state.max_cost is None:
+            return None
+        return state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+
     def _too_dear(self, model: str, prompt: Prompt, state: _Ask) -> str:
         """What is wrong where this prompt could cost more than is left; empty where it could not."""
-        if state.max_cost is None:
+        left = self._left(state)
+        if left is None:
             return ""
-        left = state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
         worst = self._model_quote(model, prompt).most
         return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
 
@@ -413,8 +452,21 @@ class Asker:
     def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
         if self._reranker is None or not hits:
             return hits
-        with metered(self._ledger, stage="rerank", model=f"local:{type(self._reranker).__name__}"):
+        with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+
+    def _asked_diet(self, state: _Ask, budget: int) -> Context:
+        assert state.readable is not None
+        hits = state.readable.hits
+        dieted = self._diet(state.wanted, hits, budget, state.vector if _embedded(hits) else None)
+        return replace(dieted, withheld=state.readable.withheld)
+
+    def _reranker_row(self) -> AbstractContextManager[object]:
+        """A row at no cost, unless the reranker writes its own."""
+        if isinstance(self._reranker, Accounted):
+            return nullcontext()
+        name = getattr(self._reranker, "name", type(self._reranker).__name__)
+        return metered(self._ledger, stage="rerank", model=f"local:{name}")
 
     def _diet(
         self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None

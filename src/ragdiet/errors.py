@@ -53,6 +53,7 @@
     │   ├── Throttled
     │   ├── ModelTimeout
     │   ├── ModelUnavailable       the service failed or cannot be reached
+    │   ├── CircuitOpen            it failed so often of late that it is not asked for a while
     │   └── BadReply               a reply that cannot be used: cut off, malformed, NaN, wrong count
     ├── UnknownModel               no provider or model of that exact name
     ├── UnknownPrice               no price row for that exact model and region
@@ -353,6 +354,10 @@ class ModelTimeout(ModelError):
 
 class ModelUnavailable(ModelError):
     """The service failed, or cannot be reached."""
+
+
+class CircuitOpen(ModelError):
+    """The service failed so often of late that it is not asked for a while: nothing was sent."""
 
 
 class BadReply(ModelError):

@@ -1,4 +1,4 @@
-"""Embedders and generators by name, such as ``bedrock:us.amazon.nova-lite-v1:0``: exact ids, no patterns."""
+"""Embedders, generators and rerankers by name, such as ``bedrock:us.amazon.nova-lite-v1:0``: exact ids, no patterns."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from ragdiet.errors import InvalidArgument, UnknownModel
 from ragdiet.generate import ExtractiveReader
 
 if TYPE_CHECKING:
-    from ragdiet.account import Ledger, PriceBook
+    from ragdiet.account import Calibration, Ledger, PriceBook
     from ragdiet.bedrock import BedrockClient
-    from ragdiet.protocols import Embedder, Generator
+    from ragdiet.protocols import Embedder, Generator, Reranker
 
 
 class Named:
-    """Embedders and generators by name: ``provider:exact id``. Those of Bedrock share one client."""
+    """Embedders, generators and rerankers by name: ``provider:exact id``. Those of Bedrock share one client, and
+    ``calibration`` where it is set."""
 
     def __init__(self, region: str | None, prices: PriceBook | None) -> None:
         self._region = region
         self._prices = prices
+        self.calibration: Calibration | None = None
         self.clients: list[BedrockClient] = []
 
     def embedder(self, name: str, ledger: Ledger) -> Embedder:
@@ -28,9 +30,9 @@ class Named:
 
             return MiniLM()
         if provider == "bedrock":
-            from ragdiet.embed import TitanEmbedder
+            from ragdiet.embed import bedrock_embedder
 
-            return TitanEmbedder(model, **self._bedrock(name, ledger))
+            return bedrock_embedder(model)(model, **self._bedrock(name, ledger), calibration=self.calibration)
         raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
 
     def generator(self, name: str, ledger: Ledger) -> Generator:
@@ -40,8 +42,16 @@ class Named:
         if provider == "bedrock":
             from ragdiet.generate import ConverseGenerator
 
-            return ConverseGenerator(model, **self._bedrock(name, ledger))
+            return ConverseGenerator(model, **self._bedrock(name, ledger), calibration=self.calibration)
         raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
+
+    def reranker(self, name: str, ledger: Ledger) -> Reranker:
+        provider, _, model = name.partition(":")
+        if provider == "bedrock":
+            from ragdiet.retrieve import BedrockReranker
+
+            return BedrockReranker(model, **self._bedrock(name, ledger))
+        raise UnknownModel(f"no reranker {name!r}: give 'bedrock:amazon.rerank-v1:0' or an object with rerank(...)")
 
     def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
         from ragdiet.account import PriceBook

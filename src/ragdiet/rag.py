@@ -12,7 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
-from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
+from ragdiet.account import (
+    Calibration,
+    CostRow,
+    PostgresLedger,
+    PostgresRatios,
+    accounted_embedder,
+    accounted_generator,
+)
 from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
@@ -270,7 +277,8 @@ class RAG:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``.
+        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of which ``reranker``
+        may be a name too.
 
         Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
         ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
@@ -304,6 +312,9 @@ class RAG:
     ) -> Self:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            named.calibration = Calibration(PostgresRatios(store))
+            if isinstance(reranker := pieces.get("reranker"), str):
+                pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
@@ -311,7 +322,7 @@ class RAG:
                 ledger=ledger,
                 **pieces,
             )
-            rag._owned += named.clients
+            rag._owned = [named.calibration, *rag._owned, *named.clients]
             rag._named = named
             return rag
         except BaseException:
@@ -550,8 +561,10 @@ class RAG:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
 
-        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; a model
-        that could go over it is not asked. ``deadline``: seconds after which no further step begins.
+        ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
+        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
+        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
+        after which no further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)

@@ -1,11 +1,19 @@
+from ragdiet.account.afford import affordable, affordable_tokens
+from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
+from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
+from ragdiet.account.ratio import Ratio
+from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
 __all__ = [
     "LOCAL_PRICE",
     "Accounted",
+    "BilledTokens",
+    "Calibrated",
+    "Calibration",
     "Call",
     "CostKey",
     "CostRow",
@@ -14,12 +22,18 @@ __all__ = [
     "MemoryLedger",
     "OpenCall",
     "PostgresLedger",
+    "PostgresRatios",
     "Price",
     "PriceBook",
     "PriceRow",
+    "Ratio",
     "Stage",
     "Status",
+    "UnitPrice",
+    "UnitPrices",
     "accounted_embedder",
     "accounted_generator",
+    "affordable",
+    "affordable_tokens",
     "metered",
 ]

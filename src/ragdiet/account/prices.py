@@ -1,7 +1,7 @@
 """What a model charges: a dated table, looked up exactly. Unknown is not zero.
 
-Rates are USD per million tokens; ``per_1000_units`` is USD per 1,000 queries of a reranker. The
-packaged table is ``prices.json``; every row names its source and the day it was read there.
+Rates are USD per million tokens; ``per_1000_units`` is USD per 1,000 queries of a reranker, or text units of a
+guardrail's policy. The packaged table is ``prices.json``; every row names its source and the day it was read there.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from ragdiet.errors import InvalidArgument, UnknownPrice
 from ragdiet.types import Usage
 
-Kind: TypeAlias = Literal["generate", "embed", "rerank"]
+Kind: TypeAlias = Literal["generate", "embed", "rerank", "guard"]
 
 _RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 _NEEDED: Mapping[Kind, tuple[str, ...]] = {
     "generate": ("input", "output"),
     "embed": ("input",),
     "rerank": ("per_1000_units",),
+    "guard": ("per_1000_units",),
 }
 # Where a row lacks a rate that a bill needs, the greatest factor any Bedrock model charges over its
 # input rate (Claude's cache) or its standard rate (the priority tier) stands in: never too little.

@@ -1,3 +1,4 @@
+from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
 from ragdiet.bedrock.caching import (
     CacheTtl,
     PrefixNotCached,
@@ -8,19 +9,26 @@ from ragdiet.bedrock.caching import (
 )
 from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
+from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
-from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
+from ragdiet.bedrock.too_long import halves, is_too_long
+from ragdiet.bedrock.usage import converse_usage, estimated_tokens
 
 __all__ = [
-    "ESTIMATE_MARGIN",
     "BedrockClient",
+    "Breaker",
+    "BreakerPolicy",
     "CacheTtl",
+    "Limiter",
     "PrefixNotCached",
+    "Quota",
     "RetryPolicy",
     "Reuse",
     "cheapest_ttl",
     "converse_usage",
     "estimated_tokens",
+    "halves",
+    "is_too_long",
     "mapped_errors",
     "model_error",
     "price_with_cache",

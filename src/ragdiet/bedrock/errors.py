@@ -64,9 +64,11 @@ _BY_CODE: Mapping[str, _Fault] = {
     "ResourceNotFoundException": _Fault(
         ModelInputError, False, "Check the model id, and that this region has the model."
     ),
+    "ResourceInUseException": _INPUT,
     "ServiceQuotaExceededException": _Fault(Throttled, False, _QUOTA),
     "ServiceUnavailableException": _UNAVAILABLE,
     "ThrottlingException": _THROTTLED,
+    "TooManyTagsException": _INPUT,
     "ValidationException": _INPUT,
     # Not modelled, but sent by the front of every AWS service.
     "ExpiredTokenException": _DENIED,
@@ -127,7 +129,8 @@ def model_error(error: BaseException, *, model: str, region: str) -> ModelError 
     """
     names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
     if "botocore.exceptions.ClientError" in names:
-        return _service_error(error, model=model, region=region)
+        in_stream = "botocore.exceptions.EventStreamError" in names
+        return _service_error(error, model=model, region=region, in_stream=in_stream)
     fault = next((_BY_CLASS[name] for name in names if name in _BY_CLASS), None)
     if fault is None:
         return None
@@ -152,13 +155,16 @@ def mapped_errors(*, model: str, region: str) -> Iterator[None]:
         raise known from error
 
 
-def _service_error(error: Any, *, model: str, region: str) -> ModelError:
+def _service_error(error: Any, *, model: str, region: str, in_stream: bool) -> ModelError:
     reply: Mapping[str, Any] = error.response
     code = str(reply.get("Error", {}).get("Code") or "Unknown")
     code = code[:1].upper() + code[1:]
     about = reply.get("ResponseMetadata", {})
     status = int(about.get("HTTPStatusCode") or 0)
-    fault = _BY_CODE.get(code) or _BY_STATUS.get(status) or _Fault(ModelUnavailable, status >= 500, _LATER)
+    fault = _BY_CODE.get(code)
+    if fault is None and in_stream:  # the status beside it is botocore's invention
+        fault = _Fault(ModelUnavailable, False, _LATER, may_be_billed=True)
+    fault = fault or _BY_STATUS.get(status) or _Fault(ModelUnavailable, status >= 500, _LATER)
     message = reply.get("Error", {}).get("Message") or "no message"
     return fault.kind(
         f"{model} in {region}: {code} (HTTP {status}): {message.rstrip('.')}. {fault.advice}",

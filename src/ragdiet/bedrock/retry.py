@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ragdiet.errors import InvalidArgument, ModelError
+from ragdiet.observe import ends_at
 
 T = TypeVar("T")
 
@@ -20,7 +21,8 @@ class RetryPolicy:
     Waits are full jitter over an exponential ceiling (M. Brooker, "Exponential Backoff And Jitter", AWS
     Architecture Blog, 2015): before try n+1, uniform in [0, min(``max_delay``, ``base_delay`` x 2^(n-1))],
     and never less than the Retry-After of the failed reply. No try starts later than ``deadline`` after
-    the first; one that is on its way is left to the client's read timeout. Tries that may be billed
+    the first, or than the deadline of the ask that it is for; one that is on its way is left to the client's read
+    timeout. Tries that may be billed
     although they failed end after ``billed_attempts`` of them.
     """
 
@@ -36,12 +38,17 @@ class RetryPolicy:
         if self.base_delay < 0 or self.max_delay < 0 or self.deadline <= 0:
             raise InvalidArgument("a RetryPolicy's delays cannot be negative, and its deadline must be above 0 s")
 
+    def ends(self) -> float:
+        """When the last try of a call made now may begin, by ``time.monotonic``: an ask's own deadline counts too."""
+        ends, mine = ends_at(), time.monotonic() + self.deadline
+        return mine if ends is None else min(ends, mine)
+
     def run(self, attempt: Callable[[], T]) -> T:
         """Call ``attempt`` until it returns, or raises what is not worth another try.
 
         One call of ``attempt`` is one HTTP request with its own ledger row: it holds the ``metered`` block.
         """
-        began = time.monotonic()
+        ends = self.ends()
         tries = billed = 0
         while True:
             try:
@@ -52,7 +59,7 @@ class RetryPolicy:
                 if not error.retryable or tries == self.attempts or billed == self.billed_attempts:
                     raise
                 delay = max(self._delay(tries), error.retry_after or 0.0)
-                if time.monotonic() - began + delay > self.deadline:
+                if time.monotonic() + delay > ends:
                     raise
             time.sleep(delay)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ragdiet.analysis import analyzer
-from ragdiet.clarify.signals import Signals, headings, signals
+from ragdiet.clarify.signals import Signals, headings, said, signals
 from ragdiet.clarify.wording import subject_terms
 
 if TYPE_CHECKING:
-    from ragdiet.types import Hit
+    from ragdiet.types import Change, Hit
 
 Fault: TypeAlias = Literal["empty", "vague", "two in one", "ambiguous", "misspelt"]
 
@@ -85,6 +85,11 @@ class Clarifier:
             return None  # NaN compares as false: a score that the retriever does not give rules nothing out
         best = self._first(cluster.heading for cluster in seen.clusters)
         return Clarification(fault="ambiguous", choices=tuple(f"{heading}: {question}" for heading in best))
+
+    def hold(self, hits: Sequence[Hit], changes: Sequence[Change]) -> bool:
+        """Whether a hit has every word that a correction put into the question."""
+        wanted = set(self._analyzer.terms(" ".join(change.corrected for change in changes)))
+        return any(wanted <= set(self._analyzer.terms(said(hit))) for hit in hits)
 
     def _first(self, found: Iterable[str]) -> tuple[str, ...]:
         """The first few different headings that say something, each in one line and not too long."""

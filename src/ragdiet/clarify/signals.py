@@ -88,7 +88,7 @@ def _clusters(terms: Sequence[str], hits: Sequence[Hit], analyzer: Analyzer) -> 
             continue
         if named <= subject:
             return ()  # the question names it
-        if subject <= named.union(analyzer.terms(_said(hit))):
+        if subject <= named.union(analyzer.terms(said(hit))):
             known = found.get(heading)
             found[heading] = Cluster(
                 heading=heading,
@@ -100,7 +100,7 @@ def _clusters(terms: Sequence[str], hits: Sequence[Hit], analyzer: Analyzer) -> 
 
 def _coverage(asked: Sequence[str], hits: Sequence[Hit], analyzer: Analyzer) -> tuple[float, float]:
     """``Signals.apart`` and ``together``, terms weighted by how few of the hits have them."""
-    texts = [set(analyzer.terms(_said(hit))) for hit in hits]
+    texts = [set(analyzer.terms(said(hit))) for hit in hits]
     subjects = [subject_terms(part, analyzer) for part in asked]
     if not texts or not all(subjects):
         return 0.0, 0.0
@@ -116,5 +116,6 @@ def _coverage(asked: Sequence[str], hits: Sequence[Hit], analyzer: Analyzer) -> 
     return min(map(max, zip(*shares, strict=True))), max(map(min, shares))
 
 
-def _said(hit: Hit) -> str:
+def said(hit: Hit) -> str:
+    """All that a hit says, its title and heading among it."""
     return f"{hit.title or ''}\n{hit.meta.get('heading') or ''}\n{hit.text}"

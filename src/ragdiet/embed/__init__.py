@@ -1,5 +1,18 @@
+from ragdiet.embed.bedrock import BedrockEmbedder
 from ragdiet.embed.cached import cached_embedder, text_hash
+from ragdiet.embed.cohere import CohereEmbedder
 from ragdiet.embed.minilm import MiniLM
+from ragdiet.embed.models import bedrock_embedder
+from ragdiet.embed.nova import NovaEmbedder
 from ragdiet.embed.titan import TitanEmbedder
 
-__all__ = ["MiniLM", "TitanEmbedder", "cached_embedder", "text_hash"]
+__all__ = [
+    "BedrockEmbedder",
+    "CohereEmbedder",
+    "MiniLM",
+    "NovaEmbedder",
+    "TitanEmbedder",
+    "bedrock_embedder",
+    "cached_embedder",
+    "text_hash",
+]

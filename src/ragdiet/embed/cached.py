@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ragdiet.types import EmbedKind, Span
 
 _SLICE = 128
-"""Texts embedded at a time: what is lost of a request that fails."""
+"""Texts embedded at a time, or as many as keep the embedder's requests full (``texts_at_once``): what is lost of them
+when one fails."""
 
 _Found: TypeAlias = dict[bytes, CachedVectors]
 
@@ -39,6 +40,7 @@ class CachedEmbedder:
         self.space = embedder.space
         self._embedder = embedder
         self._cache = cache
+        self._slice = max(_SLICE, getattr(embedder, "texts_at_once", 0))
 
     def quote_texts(self, texts: Sequence[str]) -> Quote:
         """What embedding these would cost, USD, if none of them is cached. Work on this machine is free."""
@@ -62,8 +64,8 @@ class CachedEmbedder:
         fresh: _Found = {}
         tokens = 0
         try:
-            for first in range(0, len(missing), _SLICE):
-                rows = missing[first : first + _SLICE]
+            for first in range(0, len(missing), self._slice):
+                rows = missing[first : first + self._slice]
                 embedding = embed(rows)
                 _check_count(embedding, len(rows))
                 tokens += embedding.tokens

@@ -1,5 +1,7 @@
 from ragdiet.guard.allowed import check_models, check_tenant, checked_list
 from ragdiet.guard.characters import visible
+from ragdiet.guard.guardrail import BedrockGuardrail
+from ragdiet.guard.guardrail_checks import BedrockGuardrailChecks
 from ragdiet.guard.guards import FailOpen, Guards, Readable
 from ragdiet.guard.injection import InjectionGuard
 from ragdiet.guard.masking import Finder, Masked, Masking
@@ -9,6 +11,8 @@ from ragdiet.guard.question import MOST_CHARACTERS, MOST_HISTORY, checked_histor
 __all__ = [
     "MOST_CHARACTERS",
     "MOST_HISTORY",
+    "BedrockGuardrail",
+    "BedrockGuardrailChecks",
     "FailOpen",
     "Finder",
     "Guards",

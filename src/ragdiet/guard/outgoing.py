@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from ragdiet.account import Accounted, Calibrated
 from ragdiet.guard.characters import visible
 from ragdiet.protocols import Local, Priced, PricedEmbedder, SentenceEmbedder
 from ragdiet.types import Quote
@@ -46,6 +47,8 @@ class MaskedGenerator:
 
     def __init__(self, generator: Generator, masking: Masking) -> None:
         self.model = generator.model
+        if isinstance(generator, Calibrated):
+            self.billed = generator.billed
         self._generator = generator
         self._masking = masking
 
@@ -73,7 +76,7 @@ class MaskedGenerator:
         return replace(
             prompt,
             question=question,
-            context=replace(context, text=sources, kept=kept, dropped=()),
+            context=replace(context, text=sources, kept=kept, dropped=(), withheld=()),
             history=tuple(replace(turn, text=text) for turn, text in zip(prompt.history, turns, strict=True)),
             length=" ".join(filter(None, (prompt.length, copy))),
         ), masked
@@ -84,6 +87,8 @@ class MaskedReranker:
 
     def __init__(self, reranker: Reranker, masking: Masking) -> None:
         self.name = getattr(reranker, "name", type(reranker).__name__)
+        if isinstance(reranker, Accounted):  # then this one is too
+            self.ledger = reranker.ledger
         self._reranker = reranker
         self._masking = masking
 
@@ -109,6 +114,7 @@ class MaskedEmbedder:
 
     def __init__(self, embedder: Embedder, masking: Masking) -> None:
         self.space = embedder.space
+        self.texts_at_once: int = getattr(embedder, "texts_at_once", 0)
         self._embedder = embedder
         self._masking = masking
 

@@ -1,3 +1,4 @@
+from ragdiet.retrieve.bedrock_rerank import BedrockReranker
 from ragdiet.retrieve.hybrid import HybridRetriever
 from ragdiet.retrieve.neighbours import growth, parent_section, with_neighbours
 from ragdiet.retrieve.phrases import PhraseMatches, phrase_matches
@@ -9,6 +10,7 @@ from ragdiet.retrieve.tune import Grades, Tuning, learn_weight, tune
 from ragdiet.retrieve.vocabulary import Vocabulary
 
 __all__ = [
+    "BedrockReranker",
     "CorpusRewriter",
     "Correction",
     "Grades",

@@ -49,7 +49,7 @@ _FUNCTIONS = (
 
 
 def create_policies() -> Iterator[str]:
-    """For the tables that every database has."""
+    """For the tables that every database has since schema 0003."""
     yield from _FUNCTIONS
     for table in _BY_TENANT:
         yield from _protect(table, _OF_TENANT)
@@ -62,6 +62,11 @@ def create_policies() -> Iterator[str]:
     for table in _COPIED:
         yield from _take_in(table)
     yield "ALTER VIEW ragdiet.incoming_document ALTER updated_at SET DEFAULT now()"
+
+
+def protect_by_tenant(table: str) -> Iterator[str]:
+    """For one more table whose rows name their tenant."""
+    return _protect(table, _OF_TENANT)
 
 
 def create_space_policies(space: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pgvector.sqlalchemy import HALFVEC, SPARSEVEC
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     Boolean,
     Column,
@@ -213,6 +214,18 @@ ask = Table(
     Column("outcome", Text, nullable=False),
     Column("confidence", Float(53), nullable=False),
     Column("finished_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+calibration = Table(
+    "calibration",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("counter", Text, primary_key=True, comment="the name of our token counter"),
+    Column("logs", ARRAY(REAL), nullable=False, comment="ln(billed / counted), the latest last"),
+    Column("seen", BigInteger, nullable=False, comment="replies that it was learnt from, ever"),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 

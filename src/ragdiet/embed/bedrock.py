@@ -1,0 +1,214 @@
+"""Embedding on Bedrock, whichever the model: many requests at a time, each with its row, in the order of the texts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragdiet.account import Calibration, Ledger, PriceBook, metered
+from ragdiet.bedrock import BedrockClient, halves, is_too_long
+from ragdiet.embed.decode import EmbeddingType, mean_vector, unit_vector, vectors_of
+from ragdiet.embed.form import Form, pieces, requests
+from ragdiet.errors import InvalidArgument, ModelInputError, UnknownModel
+from ragdiet.observe import current, tracing
+from ragdiet.tokens import default_counter
+from ragdiet.types import Embedding, Quote, Space, Usage
+
+if TYPE_CHECKING:
+    from ragdiet.protocols import TokenCounter
+    from ragdiet.types import EmbedKind
+
+_log = logging.getLogger("ragdiet.embed")
+
+_SHORTEST = 64
+"""Characters: a text that is no longer and is refused as too long is refused for another reason."""
+
+_Vectors: TypeAlias = list[NDArray[np.float32]]
+
+
+class BedrockEmbedder:
+    """What the embedders of Bedrock's models share; ``forms`` are the exact ids that one speaks to.
+
+    Texts become unit vectors, as many a request as the model takes, ``concurrency`` requests at a time, each of
+    them a ledger row. The limits of a text (by ``counter``'s estimate where they are in tokens) are checked for all
+    before any is sent. The model is asked to refuse what is too long for it, rather than cut it off; such a text
+    is halved until its parts pass, with a warning, and its vector is the mean of theirs, weighted by their tokens.
+
+    ``dimensions`` None is the model's default. ``embedding_type`` says in which numbers vectors are sent: smaller
+    replies, less exact; vectors of another type than "float" have a space of their own.
+    """
+
+    forms: ClassVar[Mapping[str, Form]] = {}
+
+    def __init__(
+        self,
+        model: str = "",
+        *,
+        region: str,
+        ledger: Ledger,
+        prices: PriceBook,
+        dimensions: int | None = None,
+        embedding_type: EmbeddingType = "float",
+        client: BedrockClient | None = None,
+        concurrency: int = 8,
+        counter: TokenCounter | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        model = model or next(iter(self.forms), "")
+        name = type(self).__name__
+        if model not in self.forms:
+            raise UnknownModel(f"{name} speaks to {', '.join(self.forms)}, not to {model!r}. Name one of them exactly.")
+        form = self.forms[model]
+        dimensions = form.dimensions[0] if dimensions is None else dimensions
+        if dimensions not in form.dimensions:
+            raise InvalidArgument(
+                f"{model} has {', '.join(map(str, form.dimensions))} dimensions, not {dimensions}. Choose one."
+            )
+        if embedding_type not in form.types:
+            raise InvalidArgument(f"{model} sends {', '.join(form.types)}, not {embedding_type!r}. Choose one.")
+        if concurrency < 1:
+            raise InvalidArgument(f"concurrency must be 1 or more, not {concurrency}")
+        if client is not None and client.region != region:
+            raise InvalidArgument(f"the client is of the region {client.region}, the embedder of {region}: name one")
+        self.model = model
+        suffix = "" if embedding_type == "float" else f"_{embedding_type}"
+        self.space = Space(name=f"{form.space}_{dimensions}{suffix}", model=form.model, dimensions=dimensions)
+        self.ledger = ledger
+        self._form = form
+        self._type: EmbeddingType = embedding_type
+        self._region = region
+        self._price = prices.price(model, region)
+        self._client = client or BedrockClient(region, max_connections=concurrency)
+        self._concurrency = concurrency
+        self._counter = counter or default_counter()
+        self.billed = (calibration or Calibration()).of(model, self._counter.name)
+
+    @property
+    def texts_at_once(self) -> int:
+        """How many texts keep all the requests that may run at a time full."""
+        return self._form.texts * self._concurrency
+
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
+        """Vectors in the order of ``texts``. At the first error the requests not yet begun are not sent.
+
+        Raises InvalidArgument for an empty text and for one that is too long, before any is sent.
+        """
+        if isinstance(texts, str):
+            raise InvalidArgument("texts is one string: give a list of texts")
+        parts = [self._parts(number, text) for number, text in enumerate(texts)]
+        flat = [part for own in parts for part in own]
+        counted = self._counter.count_batch(flat)
+        with tracing(current()):  # one prompt_id for all requests, also outside of an ask
+            found, billed = self._all(flat, counted, kind)
+        vectors = np.zeros((len(texts), self.space.dimensions), np.float32)
+        first = 0
+        for row, own in enumerate(parts):
+            places = slice(first, first + len(own))
+            vectors[row] = mean_vector(found[places], counted[places]) if len(own) > 1 else found[first]
+            first += len(own)
+        return Embedding(vectors=vectors, tokens=billed)
+
+    def quote_texts(self, texts: Sequence[str]) -> Quote:
+        """What embedding these would cost, USD: by what our count of tokens is likely to be billed as, and at most."""
+        counted, ratio = self._counter.count_batch(texts), self.billed.now
+        expected = self._price.cost(Usage(input_tokens=ratio.expected(sum(counted))))
+        most = self._price.cost(Usage(input_tokens=sum(map(ratio.most, counted))))
+        return Quote(least=expected, expected=expected, most=most)
+
+    def _parts(self, number: int, text: str) -> list[str]:
+        """The text as it is sent: whole, or where its model takes little, in parts."""
+        form = self._form
+        if not text.strip():
+            raise InvalidArgument(f"text {number} is empty: leave it out, {self.model} takes none")
+        if len(text) > form.most_characters * form.most_parts:
+            raise InvalidArgument(
+                f"text {number} has {len(text):,} characters, {self.model} takes {form.most_characters:,}: "
+                "cut it into smaller chunks"
+            )
+        tokens = self._counter.count(text)
+        if tokens > form.most_tokens * form.most_parts:
+            raise InvalidArgument(
+                f"text {number} has about {tokens:,} tokens, {self.model} takes {form.most_tokens:,}: "
+                "cut it into smaller chunks"
+            )
+        parts = pieces(text, form, self._counter.count)
+        if len(parts) > 1:
+            self._tell_of(text, len(parts))
+        return parts
+
+    def _all(self, texts: Sequence[str], counted: Sequence[int], kind: EmbedKind) -> tuple[_Vectors, int]:
+        """The vectors of texts within the limits, and the tokens billed for them."""
+
+        def one(places: range) -> tuple[_Vectors, int]:
+            return self._request(texts[places.start : places.stop], counted[places.start : places.stop], kind)
+
+        groups = list(requests(list(map(self.billed.now.most, counted)), self._form))
+        if len(groups) < 2:
+            made = [one(places) for places in groups]
+        else:
+            with ThreadPoolExecutor(min(self._concurrency, len(groups)), thread_name_prefix="embed") as pool:
+                # Each thread runs in a copy of this context, or its ledger rows would lose their prompt_id.
+                futures = [pool.submit(copy_context().run, one, places) for places in groups]
+                try:
+                    for future in as_completed(futures):
+                        future.result()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            made = [future.result() for future in futures]
+        return [vector for vectors, _ in made for vector in vectors], sum(tokens for _, tokens in made)
+
+    def _request(self, texts: Sequence[str], counted: Sequence[int], kind: EmbedKind) -> tuple[_Vectors, int]:
+        """One request; or where the model says of it that a text is too long, those of its halves."""
+        worst = Usage(input_tokens=sum(map(self.billed.now.most, counted)))
+        try:
+            return self._client.run(
+                self.model, lambda: self._try(texts, sum(counted), worst, kind), tokens=worst.input_tokens
+            )
+        except ModelInputError as error:
+            if not is_too_long(error) or (len(texts) == 1 and len(texts[0]) <= _SHORTEST):
+                raise
+        if len(texts) > 1:
+            middle = len(texts) // 2
+            left, billed_left = self._request(texts[:middle], counted[:middle], kind)
+            right, billed_right = self._request(texts[middle:], counted[middle:], kind)
+            return left + right, billed_left + billed_right
+        self._tell_of(texts[0], 2)
+        parts = halves(texts[0])
+        own = self._counter.count_batch(parts)
+        found, billed = self._all(parts, own, kind)
+        return [mean_vector(found, own)], billed
+
+    def _tell_of(self, text: str, parts: int) -> None:
+        _log.warning(
+            "a text of %s characters is too long for %s and is embedded in %d parts, as their mean: smaller chunks "
+            "are found more exactly",
+            f"{len(text):,}",
+            self.model,
+            parts,
+        )
+
+    def _try(self, texts: Sequence[str], counted: int, worst: Usage, kind: EmbedKind) -> tuple[_Vectors, int]:
+        body = self._form.body(texts, kind, self.space.dimensions, self._type)
+        with metered(
+            self.ledger, stage="embed", model=self.model, price=self._price, worst=worst, region=self._region
+        ) as call:
+            reply, in_header = self._client.invoke(self.model, body)
+            billed = self._form.tokens(reply)
+            if not isinstance(billed, int) or isinstance(billed, bool) or billed < 0:
+                billed = in_header
+            if billed is None:
+                call.settle(worst, price=self._price.noted("estimated"))
+            else:
+                call.settle(Usage(input_tokens=billed))
+            raw = vectors_of(self._form.vectors(reply, self._type), len(texts), self.model)
+            vectors = [unit_vector(own, self.space.dimensions, kind=self._type, model=self.model) for own in raw]
+        if billed is not None:
+            self.billed.learn(counted, billed)
+        return vectors, call.call.usage.input_tokens

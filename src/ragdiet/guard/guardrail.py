@@ -1,0 +1,182 @@
+"""A Bedrock guardrail as a Guard: what is configured there judges questions, replies, and how replies are grounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
+from ragdiet.bedrock import BedrockClient
+from ragdiet.errors import BadReply, InvalidArgument, ModelInputError
+from ragdiet.observe import current, tracing
+from ragdiet.types import GuardVerdict, Usage
+
+UNIT = 1_000
+"""Characters of a text unit, by which a guardrail is billed."""
+
+_POLICIES = (
+    "topicPolicyUnits",
+    "contentPolicyUnits",
+    "wordPolicyUnits",
+    "sensitiveInformationPolicyUnits",
+    "sensitiveInformationPolicyFreeUnits",
+    "contextualGroundingPolicyUnits",
+)
+PRICES: Mapping[str, str] = {policy: f"guardrail/{policy}" for policy in _POLICIES}
+"""The rows of the price book that a guardrail is billed by."""
+
+# What contextual grounding takes, in characters.
+_MOST_QUESTION, _MOST_SOURCES, _MOST_REPLY = 1_000, 100_000, 5_000
+
+# As botocore's service model has them.
+_IDENTIFIER = re.compile(r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+")
+_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
+
+
+class BedrockGuardrail:
+    """The guardrail of this id or ARN and version, through ApplyGuardrail.
+
+    A question is one request. A reply and its grounding are one together, made by ``check_grounding``, as the rest
+    of the policies read the same text. Where the guardrail masks, the verdict's text is what it left; where any of
+    its policies blocks, the verdict blocks and says which. ``scores`` holds its "grounding" and "relevance", in
+    [0, 1]; their thresholds are the guardrail's own.
+
+    Each policy is billed by the text unit of 1,000 characters; the ledger's row adds them up.
+    """
+
+    def __init__(
+        self,
+        identifier: str,
+        version: str,
+        *,
+        region: str,
+        ledger: Ledger,
+        prices: PriceBook,
+        client: BedrockClient | None = None,
+    ) -> None:
+        if not _IDENTIFIER.fullmatch(identifier):
+            raise InvalidArgument(f"{identifier!r} is neither a guardrail's id nor its ARN: copy it from the console")
+        if not _VERSION.fullmatch(version):
+            raise InvalidArgument(f"{version!r} is no version of a guardrail: give a number as text, or 'DRAFT'")
+        if client is not None and client.region != region:
+            raise InvalidArgument(f"the client is of the region {client.region}, the guardrail of {region}: name one")
+        self.name = f"guardrail {identifier.rpartition('/')[2]}:{version}"
+        self.ledger = ledger
+        self._guardrail = {"guardrailIdentifier": identifier, "guardrailVersion": version, "outputScope": "FULL"}
+        self._region = region
+        self._prices = UnitPrices.of(prices, PRICES, region)
+        self._client = client or BedrockClient(region)
+
+    def check_input(self, text: str) -> GuardVerdict:
+        """What the guardrail makes of a question."""
+        return self._apply("INPUT", [{"text": {"text": text}}])
+
+    def check_output(self, text: str) -> GuardVerdict:
+        """Allows: ``check_grounding`` judges the reply by all policies in one request."""
+        return GuardVerdict()
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+        """What the guardrail makes of a reply, given the question and the sources that it was made from.
+
+        Raises ModelInputError where one of them has more characters than contextual grounding takes: 1,000 of the
+        question, 100,000 of the sources, 5,000 of the reply.
+        """
+        for what, given, most in (
+            ("question", question, _MOST_QUESTION),
+            ("sources", sources, _MOST_SOURCES),
+            ("reply", text, _MOST_REPLY),
+        ):
+            if len(given) > most:
+                raise ModelInputError(
+                    f"{self.name}: contextual grounding takes {most:,} characters of the {what}, not {len(given):,}: "
+                    "ask for less, or judge such replies by another guard",
+                    code="TooLong",
+                )
+        blocks = [
+            {"text": {"text": sources, "qualifiers": ["grounding_source"]}},
+            {"text": {"text": question, "qualifiers": ["query"]}},
+            {"text": {"text": text, "qualifiers": ["guard_content"]}},
+        ]
+        # An empty block is refused; without sources there is nothing to be grounded in, and the others are judged.
+        return self._apply("OUTPUT", [block for block in blocks if block["text"]["text"]])
+
+    def _apply(self, source: Literal["INPUT", "OUTPUT"], blocks: Sequence[Mapping[str, Any]]) -> GuardVerdict:
+        size = sum(-(-len(block["text"]["text"]) // UNIT) for block in blocks)
+        request = {**self._guardrail, "source": source, "content": list(blocks)}
+        with tracing(current()):  # one prompt_id for all tries, also outside of an ask
+            reply = self._client.run(self.name, lambda: self._try(request, size))
+        return self._verdict(reply)
+
+    def _try(self, request: Mapping[str, Any], size: int) -> Mapping[str, Any]:
+        worst = dict.fromkeys(PRICES, size)
+        with metered(
+            self.ledger,
+            stage="guard",
+            model=self.name,
+            price=self._prices.price(worst),
+            worst=Usage(units=sum(worst.values())),
+            region=self._region,
+        ) as call:
+            reply = self._client.call("bedrock-runtime", "apply_guardrail", request, model=self.name)
+            units = billed_units(reply.get("usage"), self.name)
+            call.settle(Usage(units=sum(units.values())), price=self._prices.price(units))
+            return reply
+
+    def _verdict(self, reply: Mapping[str, Any]) -> GuardVerdict:
+        found = list(_findings(reply.get("assessments") or ()))
+        scores = {
+            str(part["type"]).lower(): float(part["score"])
+            for policy, part in found
+            if policy == "contextualGroundingPolicy"
+        }
+        action = reply.get("action")
+        if action == "NONE":
+            return GuardVerdict(scores=scores)
+        if action != "GUARDRAIL_INTERVENED":
+            raise BadReply(
+                f"{self.name}: it decided {action!r}, which is not known. Upgrade ragdiet.", code="NewAction"
+            )
+        masked = [_named(policy, part) for policy, part in found if part.get("action") == "ANONYMIZED"]
+        blocked = [_named(policy, part) for policy, part in found if part.get("action") == "BLOCKED"]
+        texts = [output.get("text", "") for output in reply.get("outputs") or ()]
+        if masked and not blocked and any(texts):
+            reason = f"{self.name} masked {', '.join(dict.fromkeys(masked))}"
+            return GuardVerdict(action="mask", reason=reason, scores=scores, text="\n".join(texts))
+        # An intervention that does not say why is taken for a block.
+        because = ", ".join(dict.fromkeys(blocked)) or reply.get("actionReason") or "for a reason it did not give"
+        return GuardVerdict(action="block", reason=f"{self.name}: {because}", scores=scores)
+
+
+def billed_units(usage: object, name: str) -> dict[str, int]:
+    """The units of each policy; BadReply where they are missing or no counts."""
+    if not isinstance(usage, Mapping) or not usage:
+        raise BadReply(f"{name}: the reply holds no usage. The ledger holds the worst case.", code="MissingUsage")
+    units = {policy: count for policy, count in usage.items() if policy.endswith("Units") or policy == "textUnits"}
+    for policy, count in units.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise BadReply(f"{name}: {policy} is {count!r}, not a count. The ledger holds the worst case.")
+    return units
+
+
+def _findings(assessments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each policy's parts: a filter, a topic, a word, a kind of personal data, with its action."""
+    for assessment in assessments:
+        for policy, content in assessment.items():
+            if policy.endswith("Policy") and isinstance(content, Mapping):
+                for parts in content.values():
+                    yield from ((policy, part) for part in parts if isinstance(part, Mapping))
+
+
+def _named(policy: str, part: Mapping[str, Any]) -> str:
+    what = part.get("name") or part.get("type") or "a word of the list"
+    kind = {
+        "topicPolicy": "topic",
+        "contentPolicy": "content",
+        "wordPolicy": "word",
+        "sensitiveInformationPolicy": "personal data",
+        "contextualGroundingPolicy": "grounding",
+    }.get(policy, policy)
+    if policy == "contextualGroundingPolicy":
+        return f"{str(what).lower()} {part.get('score')} under {part.get('threshold')}"
+    return f"{kind} {what}"
