@@ -2,6 +2,7 @@ from ragdiet.generate.citations import citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "AnswerLength",
     "ConverseGenerator",
     "ExtractiveReader",
+    "OpenAIGenerator",
+    "OpenAIStream",
     "answer_length",
     "citations",
     "cited_claims",
