@@ -11,20 +11,24 @@ from ragdiet.bedrock.client import BedrockClient
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.stream import OUT_OF_TIME, ConverseEvents, StreamedReply
 from ragdiet.bedrock.too_long import halves, is_too_long
 from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
 
 __all__ = [
     "ESTIMATE_MARGIN",
+    "OUT_OF_TIME",
     "BedrockClient",
     "Breaker",
     "BreakerPolicy",
     "CacheTtl",
+    "ConverseEvents",
     "Limiter",
     "PrefixNotCached",
     "Quota",
     "RetryPolicy",
     "Reuse",
+    "StreamedReply",
     "cheapest_ttl",
     "converse_usage",
     "estimated_tokens",
