@@ -12,7 +12,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Accounted, Ledger, affordable, metered
+from ragdiet.account import Accounted, Calibrated, Ledger, affordable, metered
 from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
@@ -200,7 +200,7 @@ class Asker:
         """
         question = checked_question(question)
         hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, DEFAULT_BUDGET if budget is None else budget)
+        context = self.compress(question, hits, self._counted(DEFAULT_BUDGET if budget is None else budget))
         prompt = self._prompt(question, context)
         again = replace(prompt, max_tokens=LONGEST)
         quotes = [self._model_quote(model, prompt) for model in self.plan.models]
@@ -317,7 +317,7 @@ class Asker:
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
         if state.context is None:
-            state.context = self._asked_diet(state, state.budget)
+            state.context = self._asked_diet(state, self._counted(state.budget))
         prompt = self._prompt(state.question, state.context, state.history)
         left = self._left(state)
         if left is not None and model == self._cheapest(prompt):
@@ -354,6 +354,14 @@ class Asker:
             + again,
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
+        )
+
+    def _counted(self, budget: int) -> int:
+        """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
+        how they bill."""
+        return min(
+            (model.billed.now.fits(budget) for model in self._generators.values() if isinstance(model, Calibrated)),
+            default=budget,
         )
 
     def _cheapest(self, prompt: Prompt) -> str | None:

@@ -8,17 +8,19 @@ from ragdiet.errors import InvalidArgument, UnknownModel
 from ragdiet.generate import ExtractiveReader
 
 if TYPE_CHECKING:
-    from ragdiet.account import Ledger, PriceBook
+    from ragdiet.account import Calibration, Ledger, PriceBook
     from ragdiet.bedrock import BedrockClient
     from ragdiet.protocols import Embedder, Generator, Reranker
 
 
 class Named:
-    """Embedders, generators and rerankers by name: ``provider:exact id``. Those of Bedrock share one client."""
+    """Embedders, generators and rerankers by name: ``provider:exact id``. Those of Bedrock share one client, and
+    ``calibration`` where it is set."""
 
     def __init__(self, region: str | None, prices: PriceBook | None) -> None:
         self._region = region
         self._prices = prices
+        self.calibration: Calibration | None = None
         self.clients: list[BedrockClient] = []
 
     def embedder(self, name: str, ledger: Ledger) -> Embedder:
@@ -30,7 +32,7 @@ class Named:
         if provider == "bedrock":
             from ragdiet.embed import bedrock_embedder
 
-            return bedrock_embedder(model)(model, **self._bedrock(name, ledger))
+            return bedrock_embedder(model)(model, **self._bedrock(name, ledger), calibration=self.calibration)
         raise UnknownModel(f"no embedder {name!r}: give 'local:minilm' or 'bedrock:amazon.titan-embed-text-v2:0'")
 
     def generator(self, name: str, ledger: Ledger) -> Generator:
@@ -40,7 +42,7 @@ class Named:
         if provider == "bedrock":
             from ragdiet.generate import ConverseGenerator
 
-            return ConverseGenerator(model, **self._bedrock(name, ledger))
+            return ConverseGenerator(model, **self._bedrock(name, ledger), calibration=self.calibration)
         raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
 
     def reranker(self, name: str, ledger: Ledger) -> Reranker:

@@ -12,7 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
-from ragdiet.account import CostRow, PostgresLedger, accounted_embedder, accounted_generator
+from ragdiet.account import (
+    Calibration,
+    CostRow,
+    PostgresLedger,
+    PostgresRatios,
+    accounted_embedder,
+    accounted_generator,
+)
 from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
@@ -278,6 +285,7 @@ class RAG:
     ) -> Self:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            named.calibration = Calibration(PostgresRatios(store))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
@@ -287,7 +295,7 @@ class RAG:
                 ledger=ledger,
                 **pieces,
             )
-            rag._owned += named.clients
+            rag._owned = [named.calibration, *rag._owned, *named.clients]
             rag._named = named
             return rag
         except BaseException:
@@ -526,9 +534,10 @@ class RAG:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
 
-        ``budget``: tokens of context, 600 by default. ``max_cost``: USD for the whole ask; the
-        context is cut down to what the cheapest model can be asked with for it, and a model that could still go over it
-        is not asked. ``deadline``: seconds after which no further step begins.
+        ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
+        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
+        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
+        after which no further step begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)

@@ -1,5 +1,5 @@
 from ragdiet.account.afford import affordable, affordable_tokens
-from ragdiet.account.calibration import BilledTokens, Calibration
+from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
@@ -12,6 +12,7 @@ __all__ = [
     "LOCAL_PRICE",
     "Accounted",
     "BilledTokens",
+    "Calibrated",
     "Calibration",
     "Call",
     "CostKey",

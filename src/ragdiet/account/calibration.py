@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from ragdiet.account.ratio import WINDOW, Ratio
 from ragdiet.errors import RagdietError
@@ -116,6 +116,13 @@ class BilledTokens:
     def learn(self, counted: int, billed: int) -> None:
         """Take in the usage of a reply."""
         self._calibration.learn(self._key, counted, billed)
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A piece whose model's ratio is learnt."""
+
+    billed: BilledTokens
 
 
 class _Tenant:

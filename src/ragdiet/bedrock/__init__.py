@@ -13,10 +13,9 @@ from ragdiet.bedrock.limiter import Limiter, Quota
 from ragdiet.bedrock.retry import RetryPolicy
 from ragdiet.bedrock.stream import OUT_OF_TIME, ConverseEvents, StreamedReply
 from ragdiet.bedrock.too_long import halves, is_too_long
-from ragdiet.bedrock.usage import ESTIMATE_MARGIN, converse_usage, estimated_tokens
+from ragdiet.bedrock.usage import converse_usage, estimated_tokens
 
 __all__ = [
-    "ESTIMATE_MARGIN",
     "OUT_OF_TIME",
     "BedrockClient",
     "Breaker",

@@ -6,20 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ragdiet.account.ratio import UNKNOWN_MARGIN
 from ragdiet.errors import BadReply
 from ragdiet.types import Usage
 
-ESTIMATE_MARGIN = 1.3
-"""Worst cases are the counter's tokens times this: it is no Bedrock model's own tokenizer."""
-
 
 def estimated_tokens(counted: int) -> int:
-    """An upper estimate of what a provider will bill for ``counted`` tokens of our counter.
+    """An upper estimate of what a model that says nothing of its usage takes ``counted`` tokens of our counter for.
 
     >>> estimated_tokens(100)
     130
     """
-    return math.ceil(counted * ESTIMATE_MARGIN)
+    return math.ceil(counted * UNKNOWN_MARGIN)
 
 
 def converse_usage(reply: Mapping[str, Any], *, model: str) -> Usage:

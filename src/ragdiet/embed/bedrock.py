@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ragdiet.account import Ledger, PriceBook, metered
-from ragdiet.bedrock import BedrockClient, estimated_tokens, halves, is_too_long
+from ragdiet.account import Calibration, Ledger, PriceBook, metered
+from ragdiet.bedrock import BedrockClient, halves, is_too_long
 from ragdiet.embed.decode import EmbeddingType, mean_vector, unit_vector, vectors_of
 from ragdiet.embed.form import Form, pieces, requests
 from ragdiet.errors import InvalidArgument, ModelInputError, UnknownModel
@@ -58,6 +58,7 @@ class BedrockEmbedder:
         client: BedrockClient | None = None,
         concurrency: int = 8,
         counter: TokenCounter | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         model = model or next(iter(self.forms), "")
         name = type(self).__name__
@@ -86,6 +87,7 @@ class BedrockEmbedder:
         self._client = client or BedrockClient(region, max_connections=concurrency)
         self._concurrency = concurrency
         self._counter = counter or default_counter()
+        self.billed = (calibration or Calibration()).of(model, self._counter.name)
 
     @property
     def texts_at_once(self) -> int:
@@ -113,10 +115,10 @@ class BedrockEmbedder:
         return Embedding(vectors=vectors, tokens=billed)
 
     def quote_texts(self, texts: Sequence[str]) -> Quote:
-        """What embedding these would cost, USD: by our own count of tokens, and at most by its stated margin."""
-        counted = self._counter.count_batch(texts)
-        expected = self._price.cost(Usage(input_tokens=sum(counted)))
-        most = self._price.cost(Usage(input_tokens=sum(map(estimated_tokens, counted))))
+        """What embedding these would cost, USD: by what our count of tokens is likely to be billed as, and at most."""
+        counted, ratio = self._counter.count_batch(texts), self.billed.now
+        expected = self._price.cost(Usage(input_tokens=ratio.expected(sum(counted))))
+        most = self._price.cost(Usage(input_tokens=sum(map(ratio.most, counted))))
         return Quote(least=expected, expected=expected, most=most)
 
     def _parts(self, number: int, text: str) -> list[str]:
@@ -146,7 +148,7 @@ class BedrockEmbedder:
         def one(places: range) -> tuple[_Vectors, int]:
             return self._request(texts[places.start : places.stop], counted[places.start : places.stop], kind)
 
-        groups = list(requests([estimated_tokens(tokens) for tokens in counted], self._form))
+        groups = list(requests(list(map(self.billed.now.most, counted)), self._form))
         if len(groups) < 2:
             made = [one(places) for places in groups]
         else:
@@ -164,9 +166,11 @@ class BedrockEmbedder:
 
     def _request(self, texts: Sequence[str], counted: Sequence[int], kind: EmbedKind) -> tuple[_Vectors, int]:
         """One request; or where the model says of it that a text is too long, those of its halves."""
-        worst = Usage(input_tokens=sum(map(estimated_tokens, counted)))
+        worst = Usage(input_tokens=sum(map(self.billed.now.most, counted)))
         try:
-            return self._client.run(self.model, lambda: self._try(texts, worst, kind), tokens=worst.input_tokens)
+            return self._client.run(
+                self.model, lambda: self._try(texts, sum(counted), worst, kind), tokens=worst.input_tokens
+            )
         except ModelInputError as error:
             if not is_too_long(error) or (len(texts) == 1 and len(texts[0]) <= _SHORTEST):
                 raise
@@ -190,19 +194,21 @@ class BedrockEmbedder:
             parts,
         )
 
-    def _try(self, texts: Sequence[str], worst: Usage, kind: EmbedKind) -> tuple[_Vectors, int]:
+    def _try(self, texts: Sequence[str], counted: int, worst: Usage, kind: EmbedKind) -> tuple[_Vectors, int]:
         body = self._form.body(texts, kind, self.space.dimensions, self._type)
         with metered(
             self.ledger, stage="embed", model=self.model, price=self._price, worst=worst, region=self._region
         ) as call:
-            reply, counted = self._client.invoke(self.model, body)
+            reply, in_header = self._client.invoke(self.model, body)
             billed = self._form.tokens(reply)
             if not isinstance(billed, int) or isinstance(billed, bool) or billed < 0:
-                billed = counted
+                billed = in_header
             if billed is None:
                 call.settle(worst, price=self._price.noted("estimated"))
             else:
                 call.settle(Usage(input_tokens=billed))
             raw = vectors_of(self._form.vectors(reply, self._type), len(texts), self.model)
             vectors = [unit_vector(own, self.space.dimensions, kind=self._type, model=self.model) for own in raw]
-            return vectors, call.call.usage.input_tokens
+        if billed is not None:
+            self.billed.learn(counted, billed)
+        return vectors, call.call.usage.input_tokens

@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ragdiet.account import Ledger, OpenCall, PriceBook, metered
+from ragdiet.account import Calibration, Ledger, OpenCall, PriceBook, Ratio, metered
 from ragdiet.bedrock import (
-    ESTIMATE_MARGIN,
     BedrockClient,
     CacheTtl,
     PrefixNotCached,
     Reuse,
     cheapest_ttl,
     converse_usage,
-    estimated_tokens,
     price_with_cache,
     smallest_cached,
 )
@@ -47,6 +45,9 @@ class ConverseGenerator:
     ``cache``: "auto" marks the end of the prompt's unvarying part with a cachePoint where the model caches so
     many tokens and the asks come so close together that it pays; "5m" and "1h" do so from the first ask on, and
     log a ``PrefixNotCached`` warning, once a prefix, where the model does not cache it; "off" never does.
+
+    ``billed`` is the ratio of the model's tokens to ``counter``'s, by which worst cases and quotes are reckoned; it is
+    learnt from each reply, and kept where ``calibration`` keeps it.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ConverseGenerator:
         temperature: float | None = 0.0,
         counter: TokenCounter | None = None,
         cache: Literal["auto", "5m", "1h", "off"] = "auto",
+        calibration: Calibration | None = None,
     ) -> None:
         if cache not in ("auto", "5m", "1h", "off"):
             raise InvalidArgument(f"cache is {cache!r}: give 'auto', '5m', '1h' or 'off'")
@@ -78,6 +80,7 @@ class ConverseGenerator:
         self._client = client or BedrockClient(region)
         self._temperature = temperature
         self._counter = counter or default_counter()
+        self.billed = (calibration or Calibration()).of(model, self._counter.name)
         self._cache = cache
         self._smallest_cached = smallest_cached(model)
         if cache == "1h" and self._smallest_cached and not self._priced("1h"):
@@ -93,9 +96,10 @@ class ConverseGenerator:
         if prompt.max_tokens < 1:
             raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
         before, after = self._counted(prompt)
-        ttl = self._cache_ttl(prompt, before)
+        ratio = self.billed.now
+        ttl = self._cache_ttl(prompt, before, ratio)
         request = self._request(prompt, ttl)
-        worst = _worst(before, after, prompt.max_tokens, ttl)
+        worst = _worst(ratio, before, after, prompt.max_tokens, ttl)
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
             made = self._client.run(
@@ -104,25 +108,28 @@ class ConverseGenerator:
                 tokens=worst.total_tokens,
                 used=lambda made: made.usage.total_tokens,
             )
+        self.billed.learn(before + after, made.usage.total_tokens - made.usage.output_tokens)
         if self._cache == ttl and not made.usage.cached_tokens:
             self._warn(prompt, before)
         return made
 
     def quote(self, prompt: Prompt) -> Quote:
-        """Least: a reply of one token, and our count over by the estimate's margin. Expected: our count, and
-        a reply of a third of its cap. Most: the count under by the margin, the longest reply, every try billed."""
+        """Least: a reply of one token, and the fewest tokens that our count may be billed as. Expected: what it is
+        likely to be billed as, and a reply of a third of its cap. Most: the most tokens, the longest reply, every try
+        billed."""
         before, after = self._counted(prompt)
-        counted = before + after
-        least = Usage(input_tokens=int(counted / ESTIMATE_MARGIN), output_tokens=1)
+        ratio = self.billed.now
+        least = Usage(input_tokens=ratio.least(before + after), output_tokens=1)
         ttls: list[CacheTtl | None] = [None]
-        if self._may_cache(before):
+        if self._may_cache(before, ratio):
             ttls += [ttl for ttl in get_args(CacheTtl) if self._cache in ("auto", ttl) and self._priced(ttl)]
-            cached = int(before / ESTIMATE_MARGIN)
-            least = Usage(input_tokens=int(after / ESTIMATE_MARGIN), cache_read_tokens=cached, output_tokens=1)
-        worst = [_worst(before, after, prompt.max_tokens, ttl) for ttl in ttls]
+            cached = ratio.least(before)
+            least = Usage(input_tokens=ratio.least(after), cache_read_tokens=cached, output_tokens=1)
+        expected = Usage(input_tokens=ratio.expected(before + after), output_tokens=max(1, prompt.max_tokens // 3))
+        worst = [_worst(ratio, before, after, prompt.max_tokens, ttl) for ttl in ttls]
         return Quote(
             least=self._cost(least),
-            expected=self._cost(Usage(input_tokens=counted, output_tokens=max(1, prompt.max_tokens // 3))),
+            expected=self._cost(expected),
             most=self._client.retry.billed_attempts * max(map(self._cost, worst)),
         )
 
@@ -138,16 +145,16 @@ class ConverseGenerator:
     def _priced(self, ttl: CacheTtl) -> bool:
         return price_with_cache(self._price, ttl, 0.0) is not None
 
-    def _may_cache(self, before: int) -> bool:
+    def _may_cache(self, before: int, ratio: Ratio) -> bool:
         """Whether the model caches so many tokens, by the greatest number that they can be."""
         smallest = self._smallest_cached
-        return self._cache != "off" and smallest is not None and estimated_tokens(before) >= smallest
+        return self._cache != "off" and smallest is not None and ratio.most(before) >= smallest
 
-    def _cache_ttl(self, prompt: Prompt, before: int) -> CacheTtl | None:
+    def _cache_ttl(self, prompt: Prompt, before: int, ratio: Ratio) -> CacheTtl | None:
         if self._cache == "off":
             return None
         gaps = self._reuse.gaps(prefix(prompt))
-        if not self._may_cache(before):
+        if not self._may_cache(before, ratio):
             if self._cache != "auto":
                 self._warn(prompt, before)
             return None
@@ -216,9 +223,9 @@ class ConverseGenerator:
         return request
 
 
-def _worst(before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
+def _worst(ratio: Ratio, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
     """The most that one try can be billed with: with a cache point, a prefix that is written."""
-    first, rest = estimated_tokens(before), estimated_tokens(after)
+    first, rest = ratio.most(before), ratio.most(after)
     if ttl is None:
         return Usage(input_tokens=first + rest, output_tokens=max_tokens)
     if ttl == "1h":

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Accounted
+from ragdiet.account import Accounted, Calibrated
 from ragdiet.guard.characters import visible
 from ragdiet.protocols import Local, Priced, PricedEmbedder, SentenceEmbedder
 from ragdiet.types import Quote
@@ -47,6 +47,8 @@ class MaskedGenerator:
 
     def __init__(self, generator: Generator, masking: Masking) -> None:
         self.model = generator.model
+        if isinstance(generator, Calibrated):
+            self.billed = generator.billed
         self._generator = generator
         self._masking = masking
 
