@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
 from ragdiet.bedrock.errors import mapped_errors
 from ragdiet.bedrock.limiter import Limiter, Quota, Turn
+from ragdiet.bedrock.profile import read_profile
 from ragdiet.bedrock.retry import RetryPolicy
 from ragdiet.bedrock.stream import ConverseEvents
 from ragdiet.bedrock.timeouts import bounded
@@ -66,6 +67,7 @@ class BedrockClient:
         self._policy = breaker or BreakerPolicy()
         self._session = session
         self._clients: dict[str, Any] = {}
+        self._profiles: dict[str, Mapping[str, Any]] = {}
         self._background: list[threading.Thread] = []
         self._governing: dict[str, tuple[Limiter, Breaker]] = {}
         self._lock = threading.Lock()
@@ -141,6 +143,12 @@ class BedrockClient:
             raise
         limiter.done(turn, tokens=turn.used)
         breaker.succeeded(period)
+
+    def inference_profile(self, arn: str) -> Mapping[str, Any]:
+        """GetInferenceProfile's reply for an application inference profile, asked for once."""
+        if arn not in self._profiles:
+            self._profiles[arn] = read_profile(arn, self)
+        return self._profiles[arn]
 
     def limiter(self, model: str) -> Limiter:
         """The limiter that all calls of this client to ``model`` share."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ragdiet.errors import BadReply
 
-UNIT = 1_000
+GUARDRAIL_UNIT = 1_000
 """Characters of a text unit, by which a guardrail is billed."""
 
 _POLICIES = (

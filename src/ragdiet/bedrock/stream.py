@@ -12,6 +12,9 @@ from ragdiet.errors import BadReply, ModelError, ModelTimeout
 from ragdiet.observe import ends_at
 
 OUT_OF_TIME = "OutOfTime"
+_GRACE = 0.2
+"""Seconds after the deadline within which the next event may come: a connection whose read has timed out is lost, and
+with it the price, while between two events reading can stop, and go on later."""
 _LAST_WORDS = 1.0
 """Seconds that the end of the HTTP body is waited for, once all that it holds has come."""
 
@@ -31,8 +34,9 @@ class ConverseEvents:
 
     Raises ModelErrors: what the service says inside the stream, what the libraries raise, an event that cannot be
     read, and an end before ``messageStop``, which neither reports. Once the model has begun, all of them may be billed.
-    ``ends``, by ``time.monotonic``, is when reading stops with a ModelTimeout of the code ``OutOfTime``, after which it
-    may be set anew and reading go on; it is that of the running ask at first.
+    ``ends``, by ``time.monotonic``, is when reading stops, at the next event but 0.2 s later at most: with a
+    ModelTimeout whose code is ``OutOfTime`` where it may be set anew and reading go on. It is that of the running ask
+    at first.
     """
 
     def __init__(self, response: Mapping[str, Any], *, model: str, region: str, read_timeout: float) -> None:
@@ -94,14 +98,14 @@ class ConverseEvents:
                 "for a shorter reply.",
                 code=OUT_OF_TIME,
             )
-        self._set_timeout(min(seconds, left))
+        self._set_timeout(min(seconds, left + _GRACE))
 
     def _set_timeout(self, seconds: float) -> None:
         from botocore.response import StreamingBody
 
         raw = self._raw._raw_stream
         if getattr(raw, "_fp", None) is not None and getattr(raw._fp, "fp", None) is not None:  # else all is read
-            StreamingBody(raw, None).set_socket_timeout(seconds)
+            StreamingBody(raw, 0).set_socket_timeout(seconds)
 
     def _finish(self) -> None:
         """Read the end of the body, so that the connection can be used again; nothing depends on it."""
