@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ragdiet.filters import FilterLike
     from ragdiet.types import (
+        Budget,
         CachedVectors,
         Chunk,
         Context,
@@ -158,14 +159,15 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class Compressor(Protocol):
-    """Cuts passages down to ``budget`` tokens of verbatim sentences."""
+    """Cuts passages down to ``budget`` tokens of verbatim sentences; "auto" is as many as the question
+    seems to need."""
 
     def compress(
         self,
         question: str,
         passages: Iterable[Passage],
         *,
-        budget: int,
+        budget: Budget,
         question_vector: NDArray[np.float32] | None = None,
     ) -> Context: ...
 
@@ -244,7 +246,8 @@ class Guard(Protocol):
 
 @runtime_checkable
 class PassageGuard(Protocol):
-    """A guard that also judges retrieved sentences, one verdict for each: documents may hold instructions too."""
+    """A guard that also judges retrieved sentences, one verdict for each: documents may hold instructions too. What it
+    blocks is left out; what it gives a reason for, and allows, is named in the attempts."""
 
     def check_passages(self, texts: Sequence[str]) -> Sequence[GuardVerdict]: ...
 

@@ -23,6 +23,8 @@ GuardAction: TypeAlias = Literal["allow", "mask", "block"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
 SpaceState: TypeAlias = Literal["building", "active", "retired"]
 Span: TypeAlias = tuple[int, int]
+Budget: TypeAlias = int | Literal["auto"]
+"""Tokens at most, or as many as the question seems to need."""
 
 STRUCTURE_KEYS = frozenset({"headings", "pages"})
 """Keys of ``Document.meta`` that tell a chunker where sections and pages begin; they are not stored."""
@@ -241,7 +243,8 @@ class Source:
 class Context:
     """The dieted passages: ``text`` is what the prompt holds, ``tokens`` its exact count,
     ``tokens_before`` the count of the passages whole. ``is_enough``: what was dropped was not needed,
-    rather than without room in the budget."""
+    rather than without room in the budget. ``withheld`` are sentences that a guard kept from the diet, with its
+    score."""
 
     text: str
     tokens: int
@@ -250,6 +253,7 @@ class Context:
     dropped: tuple[Sentence, ...]
     sources: tuple[Source, ...] = ()
     is_enough: bool = False
+    withheld: tuple[Sentence, ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -335,13 +339,15 @@ class Generation:
 class GuardVerdict:
     """What a guard says of a text. ``text`` is what to go on with where ``action`` is "mask", and empty otherwise.
 
-    ``scores`` are those it decided by, each in [0, 1], such as ``{"injection": 0.97}`` or ``{"grounding": 0.4}``.
+    ``scores`` are those it decided by, each in [0, 1], such as ``{"injection": 0.97}`` or ``{"grounding": 0.4}``;
+    ``cost`` is what the check cost, USD.
     """
 
     action: GuardAction = "allow"
     reason: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     text: str = ""
+    cost: Decimal = Decimal(0)
 
 
 class Replaced(str):

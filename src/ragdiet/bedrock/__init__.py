@@ -8,6 +8,7 @@ from ragdiet.bedrock.caching import (
     smallest_cached,
 )
 from ragdiet.bedrock.client import BedrockClient
+from ragdiet.bedrock.count import Preflight, counted_as
 from ragdiet.bedrock.errors import mapped_errors, model_error
 from ragdiet.bedrock.guardrail import (
     GUARDRAIL_PRICES,
@@ -36,6 +37,7 @@ __all__ = [
     "ConverseEvents",
     "Limiter",
     "PrefixNotCached",
+    "Preflight",
     "Quota",
     "RetryPolicy",
     "Reuse",
@@ -43,6 +45,7 @@ __all__ = [
     "billed_units",
     "cheapest_ttl",
     "converse_usage",
+    "counted_as",
     "estimated_tokens",
     "findings",
     "halves",

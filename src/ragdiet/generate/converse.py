@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ragdiet.account import Calibration, Ledger, OpenCall, PriceBook, Ratio, metered
+from ragdiet.account import Calibration, Exact, Ledger, OpenCall, PriceBook, TokenBand, metered
 from ragdiet.bedrock import (
     BedrockClient,
     CacheTtl,
     PrefixNotCached,
+    Preflight,
     Reuse,
     cheapest_ttl,
     price_with_cache,
@@ -69,7 +70,8 @@ class ConverseGenerator:
     log a ``PrefixNotCached`` warning, once a prefix, where the model does not cache it; "off" never does.
 
     ``billed`` is the ratio of the model's tokens to ``counter``'s, by which worst cases and quotes are reckoned; it is
-    learnt from each reply, and kept where ``calibration`` keeps it.
+    learnt from each reply, and kept where ``calibration`` keeps it. With ``preflight`` a quote asks CountTokens first,
+    which is exact and free, where the model has it (``ragdiet.bedrock.counted_as``).
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class ConverseGenerator:
         counter: TokenCounter | None = None,
         cache: Literal["auto", "5m", "1h", "off"] = "auto",
         calibration: Calibration | None = None,
+        preflight: bool = False,
         guardrail: ConverseGuardrail | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> None:
@@ -104,6 +107,7 @@ class ConverseGenerator:
         )
         self._counter = counter or default_counter()
         self.billed = (calibration or Calibration()).of(model, self._counter.name)
+        self._preflight = Preflight(self._client, priced, ledger=ledger, region=region) if preflight else None
         self._cache = cache
         self._smallest_cached = smallest_cached(priced)
         if cache == "1h" and self._smallest_cached and not self._priced("1h"):
@@ -144,7 +148,7 @@ class ConverseGenerator:
         likely to be billed as, and a reply of a third of its cap. Most: the most tokens, the longest reply, every try
         billed."""
         before, after = self._counted(prompt)
-        ratio = self.billed.now
+        ratio = self._band(prompt, before + after)
         least = Usage(input_tokens=ratio.least(before + after), output_tokens=1)
         ttls: list[CacheTtl | None] = [None]
         if self._may_cache(before, ratio):
@@ -161,6 +165,16 @@ class ConverseGenerator:
 
     def _most(self, usage: Usage, prompt: Prompt) -> Decimal:
         return self._bill.worst(usage, _texts(prompt)).cost(usage, tier=self._bill.tier)
+
+    def _band(self, prompt: Prompt, counted: int) -> TokenBand:
+        exact = None
+        if self._preflight:
+            request = converse_request(prompt, self._options, None, prompt_id=current().prompt_id, is_stream=False)
+            exact = self._preflight.count(request)
+        if exact is None:
+            return self.billed.now
+        self.billed.learn(counted, exact)
+        return Exact(billed=exact, counted=counted)
 
     def _counted(self, prompt: Prompt) -> tuple[int, int]:
         """Tokens before the cache point, and after it."""
@@ -192,12 +206,12 @@ class ConverseGenerator:
     def _priced(self, ttl: CacheTtl) -> bool:
         return price_with_cache(self._bill.row, ttl, 0.0) is not None
 
-    def _may_cache(self, before: int, ratio: Ratio) -> bool:
+    def _may_cache(self, before: int, ratio: TokenBand) -> bool:
         """Whether the model caches so many tokens, by the greatest number that they can be."""
         smallest = self._smallest_cached
         return self._cache != "off" and smallest is not None and ratio.most(before) >= smallest
 
-    def _cache_ttl(self, prompt: Prompt, before: int, ratio: Ratio) -> CacheTtl | None:
+    def _cache_ttl(self, prompt: Prompt, before: int, ratio: TokenBand) -> CacheTtl | None:
         if self._cache == "off":
             return None
         gaps = self._reuse.gaps(prefix(prompt))

@@ -12,7 +12,7 @@ from ragdiet.generate.prompt import prefix, user_message
 from ragdiet.types import Usage
 
 if TYPE_CHECKING:
-    from ragdiet.account import Ratio
+    from ragdiet.account import TokenBand
     from ragdiet.bedrock import CacheTtl
     from ragdiet.types import Prompt
 
@@ -106,11 +106,11 @@ def messages(prompt: Prompt) -> list[dict[str, Any]]:
     return made
 
 
-def worst_usage(ratio: Ratio, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
+def worst_usage(ratio: TokenBand, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
     """The most that one try can be billed with: with a cache point, a prefix that is written."""
-    first, rest = ratio.most(before), ratio.most(after)
     if ttl is None:
-        return Usage(input_tokens=first + rest, output_tokens=max_tokens)
+        return Usage(input_tokens=ratio.most(before + after), output_tokens=max_tokens)
+    first, rest = ratio.most(before), ratio.most(after)
     if ttl == "1h":
         return Usage(input_tokens=rest, cache_write_1h_tokens=first, output_tokens=max_tokens)
     return Usage(input_tokens=rest, cache_write_5m_tokens=first, output_tokens=max_tokens)
