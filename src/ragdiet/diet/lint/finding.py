@@ -33,8 +33,9 @@ class Finding:
     """Tokens that say nothing, or cost more than they need to.
 
     ``place`` is such as "system, line 3" or "example 2, sources"; ``excerpt`` is what stands there, verbatim,
-    at most 80 characters of it. ``tokens`` go with every ask; for "unstable" they are the whole prefix, which
-    cannot be read from the provider's cache. ``cost`` is USD in 1,000 asks, None without a price for it.
+    at most 80 characters of it. ``tokens`` go with every ask; for "unstable" they are the whole prefix, where
+    it is long enough to be read from the provider's cache and cannot be. ``cost`` is USD in 1,000 asks, None
+    without a price for it.
     """
 
     kind: Kind

@@ -11,9 +11,9 @@ from ragdiet.diet.lint.examples import long_examples, near_identical, text_of
 from ragdiet.diet.lint.finding import ASKS, Fault, Finding, Findings
 from ragdiet.diet.lint.parts import SYSTEM, Part, Statement
 from ragdiet.diet.lint.shape import identifiers, white_space
-from ragdiet.diet.lint.stability import unstable
+from ragdiet.diet.lint.stability import SHORTEST_CACHED, unstable
 from ragdiet.diet.lint.statements import contradictions, repeated_turns, repeats
-from ragdiet.diet.lint.wording import already_said, filler
+from ragdiet.diet.lint.wording import already_said, filler, other_refusal
 from ragdiet.tokens import default_counter
 from ragdiet.types import Example, Turn, Usage
 
@@ -44,15 +44,17 @@ def lint(
         Please answer in German.
         leave these words out, and begin with the verb
     """
-    faults = list(_faults(system or "", examples, history))
     counter = counter or default_counter()
+    faults = list(_faults(system or "", examples, history, counter))
     texts = list(dict.fromkeys(chain.from_iterable((each.before, each.after, each.whole) for each in faults)))
     tokens = dict(zip(texts, counter.count_batch(texts), strict=True)) if texts else {}
     found = [_finding(each, tokens, price) for each in faults]
     return Findings(sorted(filter(_is_worth_it, found), key=lambda finding: -finding.tokens))
 
 
-def _faults(system: str, examples: Sequence[Example], history: Sequence[Turn]) -> Iterator[Fault]:
+def _faults(
+    system: str, examples: Sequence[Example], history: Sequence[Turn], counter: TokenCounter
+) -> Iterator[Fault]:
     part = Part(SYSTEM, system)
     shown = [
         Part(f"example {number}, {name}", text)
@@ -61,9 +63,11 @@ def _faults(system: str, examples: Sequence[Example], history: Sequence[Turn]) -
     ]
     turns = [Part(f"turn {number}", turn.text) for number, turn in enumerate(history, 1)]
 
-    yield from unstable(part, "\n".join((system, *map(text_of, examples))))
+    prefix = "\n".join((system, *map(text_of, examples)))
+    yield from unstable(part, prefix, is_cacheable=counter.count(prefix) >= SHORTEST_CACHED)
     yield from _wording(part.statements)
     yield from contradictions(part.statements)
+    yield from chain.from_iterable(map(other_refusal, part.statements))
     for each in shown:
         yield from repeats(each.statements).values()
     yield from repeated_turns(turns)

@@ -34,20 +34,25 @@ _SAMPLE = re.compile(
 _LOOKED_BEFORE = 40
 
 
-def unstable(part: Part, prefix: str) -> Iterator[Fault]:
+SHORTEST_CACHED = 512
+"""Tokens: no model's provider caches a shorter prefix."""
+
+
+def unstable(part: Part, prefix: str, *, is_cacheable: bool) -> Iterator[Fault]:
     """Moments, names of the asker and of the conversation, and places to be filled with these; what is shown as a
-    sample or between quotes is none. ``prefix`` is what cannot be cached for it."""
+    sample or between quotes is none. ``prefix`` is what cannot be cached for it, where it is long enough for that."""
     found = [match.span() for match in _VARYING.finditer(part.text)]
     done = 0
     for start, end in sorted({*found, *(match.span() for match in uuids(part.text))}):
         before = part.text[max(0, start - _LOOKED_BEFORE) : start].rpartition("\n")[2]
         if start >= done and not _SAMPLE.search(before) and not is_quoted(before, len(before)):
             done = end
+            excerpt = part.text[start : start + LONGEST_EXCERPT].partition("\n")[0]
             yield Fault(
                 kind="unstable",
                 place=part.place(start),
-                excerpt=part.text[start : start + LONGEST_EXCERPT].partition("\n")[0],
-                advice="what differs from ask to ask belongs in the question: with it here, no prefix is cached",
-                before=prefix,
+                excerpt=excerpt,
+                advice="what differs from ask to ask belongs in the question: a prefix that holds it is never cached",
+                before=prefix if is_cacheable else excerpt,
                 whole=prefix,
             )

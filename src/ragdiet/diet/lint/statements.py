@@ -14,6 +14,7 @@ _CONDITION = re.compile(
     r"\b(?:if|when|whenever|where|unless|only|except|until|for|asked|not|never|but|in case|while|then)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_AIM = re.compile(r"\b(?:so that|because|since|as)\b.*", re.IGNORECASE | re.DOTALL)
 _LANGUAGES = (
     "english|german|french|spanish|italian|dutch|portuguese|polish|russian|arabic|hindi|chinese|japanese|korean|turkish|"
     "swedish|danish|norwegian|finnish|greek|czech"
@@ -30,7 +31,8 @@ _LENGTHS = (
     re.compile(
         r"\bbe(?: \w+)? (?:detailed|comprehensive|thorough|exhaustive)\b|"
         r"\b(?:answer|reply|respond|explain)(?: \w+){0,3}? (?:in (?:\w+ )?detail|thoroughly|at length)\b|"
-        rf"\b(?:give|write|provide)(?: \w+)? (?:detailed|long|comprehensive|thorough|exhaustive) {_REPLIES}\b",
+        rf"\b(?:give|write|provide)(?: \w+)? (?:detailed|long|comprehensive|thorough|exhaustive)(?:,?(?: and)? \w+)? "
+        rf"{_REPLIES}\b",
         re.IGNORECASE,
     ),
 )
@@ -81,7 +83,7 @@ def contradictions(statements: Sequence[Statement]) -> Iterator[Fault]:
     """
     statements = [said for said in statements if not _BINDS.match(said.lead) and not _BINDS.match(said.heading)]
     yield from _denials(statements)
-    plain = [said for said in statements if not _CONDITION.search(said.text)]
+    plain = [said for said in statements if not _CONDITION.search(_AIM.sub("", said.text))]
     yield from _against([(said, length) for said in plain for length in _LENGTHS if length.search(said.text)])
     named = [(said, match[1].lower()) for said in plain if (match := _LANGUAGE.search(said.text))]
     yield from _against(named)

@@ -35,12 +35,18 @@ _THANKS = re.compile(
     r"i(?: will|['’]ll) (?:tip|pay) you\b.*)\W*\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_THINKS = re.compile(
+    r"(?:.{0,60}\b)?(?:think|reason)\b[^.]{0,40}\bstep[ -]by[ -]step\b[^.]{0,40}\W*\Z|"
+    r"(?:please )?(?:take your time|think carefully)\b[^.]{0,40}\W*\Z|"
+    r"(?:.{0,40}\b)?double[ -]check your (?:answers?|work|repl(?:y|ies)|responses?|facts)\b[^.]{0,40}\W*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
 _CLAUSE_BEGINS = r"(?:\A|(?<=[.!?;,] )|(?<=\band )|(?<=\bthen )|(?<=\bbut ))"
 _POLITE = re.compile(
+    rf"{_CLAUSE_BEGINS}(?:please |kindly )?(?:make|be) sure (?:to |you (?:always )?)|"
     rf"{_CLAUSE_BEGINS}(?:please|kindly) (?=[a-z])|, please(?=[.!]|\Z)|"
     r"\Ai(?: would|['’]d)? (?:want|need|like) you to |"
     r"\A(?:could|would|can|will) you (?:please |kindly |(?=(?:answer|give|write|use|explain|help|list|tell|reply)\b))|"
-    rf"{_CLAUSE_BEGINS}(?:please )?(?:make|be) sure (?:to |you (?:always )?)|"
     r"\Ait(?: is|['’]s) (?:very |extremely |really |absolutely |critically )?(?:important|essential|crucial|vital) "
     r"(?:that you|to) ",
     re.IGNORECASE,
@@ -75,7 +81,7 @@ _RULE_WORDS = (
         "exactly contained mentioned sentence sentences claim claims statement statements add give end ends after "
         "before full stop rests cite cites cited citing citation citations reference references number numbers n "
         "bracket brackets square inline ignore disregard follow obey inside within stand data enough "
-        "sorry else holds very extremely important".split()
+        "pieces try trying attempt end notation format think sorry else holds very extremely important".split()
     )
 )
 _CITES = "every prompt asks for citations as [n]"
@@ -83,6 +89,13 @@ _BOUNDED = "every prompt says to use only what the sources say, and not to guess
 _REFUSES = "every prompt says what to reply when nothing is found, and that reply is looked for"
 _TRUSTS_NONE = "every prompt says that the sources are data, and to ignore instructions in them"
 _MARK = re.compile(r"\[\d+\]")
+_NOTHING_FOUND = re.compile(
+    r"\b(?:if|when|where|unless)\b[^.]*(?:\b(?:do not|don['’]t|cannot|can['’]t|can not) (?:know|find|answer)\b|"
+    r"\b(?:context|sources?|documents?|passages?|texts?) (?:do not|does not|don['’]t|doesn['’]t|lacks?\b)|"
+    r"\banswer (?:is not|isn['’]t|cannot|can['’]t|is missing)\b)"
+    r".*\b(?:say|reply|respond|answer|tell|state|write|output|return|apologi[sz]e|refer)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 # A statement says the same as a rule where it has a word of each set.
 _RULES: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
     (_REFUSES, (frozenset({"if", "when", "where"}), _LACKS, _SAYS, _FINDS | _SOURCES)),
@@ -110,10 +123,21 @@ def already_said(said: Statement) -> list[Fault]:
     return []
 
 
+def other_refusal(said: Statement) -> list[Fault]:
+    """That another reply is asked for where nothing is found than the one that is looked for."""
+    if not _NOTHING_FOUND.search(said.text) or already_said(said):
+        return []
+    advice = "every prompt asks for NOT FOUND there, any other reply is taken for an answer: word it where you show it"
+    return [fault("contradiction", said.part, said.start, said.end, advice)]
+
+
 def filler(said: Statement) -> list[Fault]:
     """That it says nothing at all, or else the polite words in it."""
     if _ROLE.match(said.text) and _ROLE_WORDS.issuperset(said.words):
         advice = "leave it out, or say what the model cannot know: whose questions these are, and about what"
+        return [fault("filler", said.part, said.start, said.end, advice)]
+    if _THINKS.match(said.text):
+        advice = "leave it out: the reply begins with the answer, and nothing can be thought before it"
         return [fault("filler", said.part, said.start, said.end, advice)]
     if _THANKS.match(said.text):
         return [fault("filler", said.part, said.start, said.end, "leave it out: it asks for nothing")]

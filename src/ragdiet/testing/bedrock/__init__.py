@@ -9,12 +9,14 @@ from ragdiet.testing.bedrock.models.extract import REFUSAL, extract
 from ragdiet.testing.bedrock.models.model import ChatModel, RerankModel
 from ragdiet.testing.bedrock.models.nova import NovaMultimodal
 from ragdiet.testing.bedrock.models.titan import TitanText
+from ragdiet.testing.bedrock.named_faults import FAULTS, faults_of
 from ragdiet.testing.bedrock.served import Served
 from ragdiet.testing.bedrock.server import KEYS, BedrockServer
 from ragdiet.testing.bedrock.sigv4 import Keys
 from ragdiet.testing.bedrock.tokens import Tokenizer
 
 __all__ = [
+    "FAULTS",
     "KEYS",
     "REFUSAL",
     "BedrockServer",
@@ -35,4 +37,5 @@ __all__ = [
     "TitanText",
     "Tokenizer",
     "extract",
+    "faults_of",
 ]

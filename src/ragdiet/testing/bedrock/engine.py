@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from ragdiet.testing.bedrock.command import obey
 from ragdiet.testing.bedrock.http import Connection
 from ragdiet.testing.bedrock.service import Service
 
@@ -33,6 +35,10 @@ class Engine:
         if self._failed:
             self._thread.join()
             raise self._failed
+
+    def ask(self, name: str, *args: Any, **given: Any) -> Any:
+        """What a command gives."""
+        return obey(self.service, name, *args, **given)
 
     def stop(self) -> None:
         """Return once no thread is left."""

@@ -72,6 +72,11 @@ class Fault:
         return not self.code if self.billed is None else self.billed
 
     @property
+    def for_streams(self) -> bool:
+        """Whether it can only happen to a stream."""
+        return bool(self.raises or self.wrong_crc or self.frame is not None)
+
+    @property
     def spoils(self) -> bool:
         """Whether anything but the time is another than in a good reply."""
         return self != Fault(delay=self.delay, stall=self.stall, at=self.at, frame=self.frame)

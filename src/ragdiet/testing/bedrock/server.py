@@ -13,6 +13,7 @@ from ragdiet.testing.bedrock.guard.guardrail import Guardrail
 from ragdiet.testing.bedrock.limits import Limit
 from ragdiet.testing.bedrock.models.catalogue import chat_model, default_models
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
+from ragdiet.testing.bedrock.process import Child
 from ragdiet.testing.bedrock.served import Served
 from ragdiet.testing.bedrock.service import Service
 from ragdiet.testing.bedrock.sigv4 import Keys
@@ -30,7 +31,8 @@ class BedrockServer:
     ``models`` adds others. ``keys`` are the credentials it knows, ``rates`` the prices of its bill. ``profiles`` are
     application inference profiles, id to model; ``denied`` are models without access. ``guardrails`` are by id,
     ``limits`` by exact model id. ``policy_rates`` are USD per 1,000 text units by the name usage has for a policy.
-    ``keep_requests=False`` does not keep the bodies of the requests, for long runs.
+    ``keep_requests=False`` does not keep the bodies of the requests, for long runs. ``process=True`` runs it in a
+    process of its own, so that a client that is measured does not wait for it; what is handed in is pickled then.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class BedrockServer:
         profiles: Mapping[str, str] | None = None,
         denied: Iterable[str] = (),
         keep_requests: bool = True,
+        process: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -64,21 +67,29 @@ class BedrockServer:
             denied=frozenset(denied),
             keep_requests=keep_requests,
         )
-        self._engine = Engine(Service(self._world), host=host, port=port)
+        self._engine: Engine | Child = (
+            Child(self._world, host=host, port=port) if process else Engine(Service(self._world), host=host, port=port)
+        )
 
     def __enter__(self) -> BedrockServer:
         self._engine.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        failures = () if kind else self.failures
         self._engine.stop()
-        if self.failures and kind is None:
-            raise RuntimeError("the stand-in itself failed, or a function that it was given") from self.failures[0]
+        if failures:
+            raise RuntimeError("the stand-in itself failed, or a function that it was given") from failures[0]
 
     @property
     def region(self) -> str:
         """The one region that requests may be signed for."""
         return self._world.region
+
+    @property
+    def keys(self) -> Keys:
+        """The credentials that it knows."""
+        return self._world.keys
 
     @property
     def url(self) -> str:
@@ -102,41 +113,42 @@ class BedrockServer:
     @property
     def calls(self) -> tuple[Served, ...]:
         """Every request, in the order in which they were answered or dropped."""
-        return self._engine.service.journal.calls
+        return tuple(self._engine.ask("calls"))
 
     @property
     def bill(self) -> Bill:
         """What the service would charge for the requests so far."""
-        return self._engine.service.journal.bill
+        bill: Bill = self._engine.ask("bill")
+        return bill
 
     @property
     def most_at_once(self) -> int:
         """The most requests that were under way together."""
-        return self._engine.service.journal.most_at_once
+        return int(self._engine.ask("most_at_once"))
 
     @property
     def failures(self) -> tuple[Exception, ...]:
         """Errors of the stand-in or of functions it was given; closing it raises them."""
-        return tuple(self._engine.service.failures)
+        return tuple(self._engine.ask("failures"))
 
     def script(self, *faults: Fault, operation: str = "", model: str = "") -> None:
         """The next requests meet these, one each; those after them are answered.
 
         ``operation`` (botocore's name, such as ``Converse``) and ``model`` limit it to their requests.
         """
-        self._engine.service.script.next(faults, operation=operation, model=model)
+        self._engine.ask("script", faults, operation=operation, model=model)
 
     def always(self, fault: Fault, *, operation: str = "", model: str = "") -> None:
         """From now on every such request meets this."""
-        self._engine.service.script.standing([fault], operation=operation, model=model)
+        self._engine.ask("standing", (fault,), operation=operation, model=model)
 
     def at_random(self, rate: float, *faults: Fault, seed: int = 0, operation: str = "", model: str = "") -> None:
         """From now on such a request meets one of these with probability ``rate``, told by ``seed`` alone."""
-        self._engine.service.script.standing(faults, rate=rate, seed=seed, operation=operation, model=model)
+        self._engine.ask("standing", faults, rate=rate, seed=seed, operation=operation, model=model)
 
     def reset(self) -> None:
-        """Forget the requests, the prompt cache, and the faults still to come."""
-        self._engine.service.reset()
+        """Forget the requests, the prompt cache, and the faults still to come; fill the quotas."""
+        self._engine.ask("reset")
 
 
 def _models(chat: Iterable[str] | Mapping[str, ChatModel] | None) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Service:
         """Forget the requests, what is cached, and the faults still to come."""
         self.script.clear()
         self.journal.clear()
+        self.failures.clear()
         self._player.reset()
 
     def answer(self, request: Signed) -> Answer:
@@ -74,6 +75,8 @@ class Service:
             given = operation.parameters(request.path, request.query, request.headers, request.body)
             note.about(given, keep=self.world.keep_requests)
             fault = self.script.fault(operation.name, note.model) or _GOOD
+            if fault.for_streams and not operation.stream:
+                raise ValueError(f"{fault} means nothing to {operation.name}, which is no stream")
             if fault.code:
                 return self._refused(note, fault.http_status, fault.code, fault.message, fault)
             self._shapes.require(given, operation.takes)

@@ -18,13 +18,17 @@ LONGEST_SKEW = timedelta(minutes=5)
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+_STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _TIME = "%Y%m%dT%H%M%SZ"
 _MUST_BE_SIGNED = ("host", "x-amz-date")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The credentials that the service knows. ``session_token`` is demanded where it is set."""
+    """The credentials that the service knows. ``session_token`` is demanded where it is set.
+
+    Bedrock's API keys are not played: botocore sends a bearer token over HTTPS only.
+    """
 
     access_key: str
     secret_key: str
@@ -74,16 +78,15 @@ def check(request: Signed, keys: Keys, region: str, *, now: Callable[[], datetim
 def signature(request: Signed, names: list[str], scope: str, stamp: str, secret_key: str) -> str:
     """The signature in hex that ``request`` must bear."""
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in names)
-    body = request.headers.get("x-amz-content-sha256") or hashlib.sha256(request.body).hexdigest()
     canonical = "\n".join(
         # The path is encoded a second time, though it came encoded: so it is for all services but S3.
         (
             request.method,
-            quote(request.path, safe="/-_.~"),
+            quote(_normalized(request.path), safe="/-_.~"),
             "&".join(sorted(request.query.split("&"))),
             headers,
             ";".join(names),
-            body,
+            hashlib.sha256(request.body).hexdigest(),
         )
     )
     text = "\n".join((_ALGORITHM, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
@@ -96,6 +99,21 @@ def _signing_key(secret_key: str, scope: str) -> bytes:
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key
+
+
+def _normalized(path: str) -> str:
+    """Without empty and dot segments, as the signer writes it.
+
+    >>> _normalized("/a//b/./../c/"), _normalized("/"), _normalized("")
+    ('/a/c/', '/', '/')
+    """
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del kept[-1:]
+        elif part not in ("", "."):
+            kept.append(part)
+    return f"/{'/'.join(kept)}{'/' if kept and path.endswith('/') else ''}"
 
 
 def _check_token(access_key: str, token: str, keys: Keys) -> None:
@@ -119,12 +137,12 @@ def _check_scope(scope: list[str], stamp: str, region: str) -> None:
 
 
 def _check_time(stamp: str, now: datetime) -> None:
+    if not _STAMP.fullmatch(stamp):
+        raise Refused("IncompleteSignature", f"X-Amz-Date must be of the form YYYYMMDDTHHMMSSZ, not {stamp[:40]!r}")
     try:
-        at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
+        at = datetime.fromisoformat(stamp)  # ten times as fast as strptime
     except ValueError as error:
-        raise Refused(
-            "IncompleteSignature", f"X-Amz-Date must be of the form YYYYMMDDTHHMMSSZ, not {stamp!r}"
-        ) from error
+        raise Refused("IncompleteSignature", f"X-Amz-Date is no time: {stamp!r}") from error
     if at < now - LONGEST_SKEW:
         raise Refused(
             "InvalidSignatureException",

@@ -100,6 +100,6 @@ def _as(vectors: NDArray[np.float64], kind: str) -> NDArray[Any]:
     if kind in ("int8", "uint8"):
         scaled: NDArray[np.float64] = np.round(vectors / np.abs(vectors).max() * 127)
         return scaled.astype(np.int8) if kind == "int8" else (scaled + 128).astype(np.uint8)
-    bits = np.packbits(vectors > 0, axis=1).astype(np.int16)
+    bits: NDArray[np.int16] = np.packbits(vectors > 0, axis=1).astype(np.int16)
     # Cohere's signed bits are the unsigned ones less 128.
     return bits.astype(np.uint8) if kind == "ubinary" else (bits - 128).astype(np.int8)
