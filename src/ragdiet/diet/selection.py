@@ -11,7 +11,7 @@ from ragdiet.analysis import analyzer
 from ragdiet.diet.candidates import candidates
 from ragdiet.diet.layout import Layout, Page
 from ragdiet.diet.passages import Part, read_passages
-from ragdiet.diet.relevance import relevance
+from ragdiet.diet.relevance import priority, relevance
 from ragdiet.errors import BudgetTooSmall, InvalidArgument, InvalidQuestion
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Sentence, Source
@@ -65,13 +65,13 @@ class SentenceDiet:
             return Context(text="", tokens=0, tokens_before=0, kept=(), dropped=())
 
         scores = relevance(question, parts, self._analyzer)
-        ranking: list[int] = np.argsort(-scores, kind="stable").tolist()
+        ranking: list[int] = np.argsort(-priority(scores, parts), kind="stable").tolist()
         layout = Layout(parts, ranking, candidates(question, parts, ranking, self._analyzer))
         page = layout.write(ranking)
         tokens = tokens_before = self._counter.count(page.text)
         if tokens > budget:
             page, tokens = self._fit(layout, ranking, budget)
-        return _context(parts, layout, page, scores.tolist(), ranking, tokens, tokens_before)
+        return _context(parts, layout, page, scores, tokens, tokens_before)
 
     def _fit(self, layout: Layout, ranking: Sequence[int], budget: int) -> tuple[Page, int]:
         """The best sentences that fit together, and the count of their page."""
@@ -132,6 +132,7 @@ class SentenceDiet:
         """
         chosen: list[tuple[list[int], int]] = []
         opened: set[int] = set()
+        titles: set[str] = set()
         taken: set[int] = set()
         seen: set[str] = set()
         left, misses = budget, 0
@@ -146,7 +147,7 @@ class SentenceDiet:
             # One by one: below some hundred texts the threads of a batch cost more than they save.
             cost = sum(self._counter.count(layout.sentence(one)) for one in added)
             if owner not in opened:
-                cost += self._counter.count(layout.header(owner))
+                cost += self._counter.count(layout.header(owner, added, titles))
             if cost > left and chosen:
                 misses += 1
                 if misses == _PATIENCE:
@@ -154,6 +155,7 @@ class SentenceDiet:
                 continue
             chosen.append((added, cost))
             opened.add(owner)
+            titles.add(layout.title(owner))
             taken.update(added)
             left -= cost
             misses = 0
@@ -184,8 +186,7 @@ def _context(
     parts: Sequence[Part],
     layout: Layout,
     page: Page,
-    scores: Sequence[float],
-    ranking: Sequence[int],
+    scores: NDArray[np.float64],
     tokens: int,
     tokens_before: int,
 ) -> Context:
@@ -200,7 +201,7 @@ def _context(
             text=part.text[start:end],
             start=part.offset + start,
             end=part.offset + end,
-            score=scores[index],
+            score=float(scores[index]),
             source=page.numbers[layout.owner(index)] if index in kept else 0,
         )
 
@@ -210,7 +211,7 @@ def _context(
         tokens=tokens,
         tokens_before=tokens_before,
         kept=tuple(map(sentence, page.sentences)),
-        dropped=tuple(sentence(index) for index in ranking if index not in kept),
+        dropped=tuple(sentence(index) for index in np.argsort(-scores, kind="stable").tolist() if index not in kept),
         sources=tuple(
             Source(
                 n=number,
