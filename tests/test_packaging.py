@@ -37,12 +37,16 @@ PUBLIC = [
     "F",
     "FixedChunker",
     "Generation",
+    "GpuHour",
     "Hit",
     "HybridRetriever",
     "IngestReport",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",
+    "OpenAIClient",
+    "OpenAIEmbedder",
+    "OpenAIGenerator",
     "PriceBook",
     "Quality",
     "Quote",
@@ -145,6 +149,6 @@ def test_wheel_holds_the_package_and_its_data_alone(tmp_path: Path) -> None:
         if path.suffix in (".py", ".mako")
     }
     assert names == sources | migrations
-    assert {path.rpartition(".")[2] for path in names} == {"py", "sql", "json", "typed", "mako"}
+    assert {path.rpartition(".")[2] for path in names} == {"py", "sql", "json", "toml", "typed", "mako"}
     assert "ragdiet/migrations/versions/0001_initial.py" in names
     assert licences == {"LICENSE", "NOTICE"}

@@ -18,7 +18,7 @@ from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
-from ragdiet.guard import checked_history, checked_question
+from ragdiet.guard import Guards, Readable, checked_history, checked_question
 from ragdiet.observe import attempt, current
 from ragdiet.protocols import Priced
 from ragdiet.retrieve import reranked, without_exclusions
@@ -26,6 +26,7 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
+    Budget,
     Citation,
     Context,
     Example,
@@ -74,14 +75,15 @@ class _Ask:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
-    ``corrected`` is the question as a second search asked it, where it was misspelt."""
+    ``corrected`` is the question as a second search asked it, where it was misspelt. ``readable`` is what the guards
+    leave of the hits."""
 
     question: str
     searched: str
     follow_up: str
     wanted: str
     scope: Scope
-    budget: int
+    budget: Budget
     history: tuple[Turn, ...]
     follows: bool
     ends: float | None
@@ -89,6 +91,7 @@ class _Ask:
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
+    readable: Readable | None = None
     context: Context | None = None
     generation: Generation | None = None
     reason: Reason = "nothing found"
@@ -115,6 +118,7 @@ class Asker:
         examples: Sequence[Example] = (),
         language: str = "english",
         clarifier: Clarifier | None = None,
+        guards: Guards,
     ) -> None:
         if not generators:
             raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
@@ -130,6 +134,7 @@ class Asker:
         self._examples = tuple(examples)
         self._language = language
         self._clarifier = clarifier
+        self._guards = guards
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -142,7 +147,7 @@ class Asker:
         """The question's vector, float32, (dimensions,), unit length."""
         return self._vectors(checked_question(question))
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget) -> Context:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)
         passages = tuple(passages)
@@ -163,7 +168,7 @@ class Asker:
         question: str,
         scope: Scope,
         *,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
@@ -171,7 +176,8 @@ class Asker:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
         checked = checked_question(question, needs_words=self._clarifier is None)
         history = checked_history(history)
-        asked = follow_up(checked, history, default_counter(), language=self._language)
+        judged = self._guards.question(checked)
+        asked = follow_up(judged.text, history, default_counter(), language=self._language)
         state = _Ask(
             question=asked.question,
             searched=asked.searched,
@@ -183,6 +189,8 @@ class Asker:
             follows=bool(history),
             ends=None if deadline is None else time.monotonic() + deadline,
             max_cost=max_cost,
+            attempts=[*judged.attempts],
+            reason=judged.refusal or "nothing found",
         )
         while step := self._next(state):
             began = time.perf_counter()
@@ -191,7 +199,7 @@ class Asker:
             state.attempts.append(replace(made, seconds=time.perf_counter() - began))
         return self._answer(state)
 
-    def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
+    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
         Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
@@ -244,7 +252,7 @@ class Asker:
     def _unclear(self, step: Step, state: _Ask, clarifier: Clarifier) -> bool:
         """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
         to a question that may be misspelt."""
-        if len(state.attempts) == 1:
+        if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
         elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
             corrected = state.corrected or self._respelt(state, clarifier)
@@ -306,7 +314,7 @@ class Asker:
             notes.append(f"in the retriever's order, since the reranker failed: {error}")
         if not hits:
             return Attempt(step=name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
-        state.wanted, state.vector, state.hits, state.context = wanted, vector, hits, None
+        state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
         confidence = self._confidence.of_retrieval(wanted, hits)
         accepted = confidence >= self._confidence.gate
         found = (
@@ -316,6 +324,12 @@ class Asker:
         return Attempt(step=name, accepted=accepted, reason="; ".join((found, *notes)), confidence=confidence)
 
     def _read_step(self, state: _Ask, model: str) -> Attempt:
+        if state.readable is None:
+            state.readable = self._guards.passages(state.hits)
+            state.attempts += state.readable.attempts
+        if state.readable.refusal:
+            state.reason = state.readable.refusal
+            return Attempt(step="read", model=model, accepted=False, reason="the sources could not be judged")
         if state.context is None:
             state.context = self._asked_diet(state, self._counted(state.budget))
         prompt = self._prompt(state.question, state.context, state.history)
@@ -342,7 +356,12 @@ class Asker:
         problem = _refused(generation, state.context)
         accepted = not problem and confidence >= self._confidence.accept
         if accepted:
-            state.generation = generation
+            judged = self._guards.reply(generation.text, question=state.question, sources=state.context.text)
+            state.attempts += judged.attempts
+            if judged.refusal:
+                accepted, state.reason, problem = False, judged.refusal, f"a guard stopped it: {judged.refusal}"
+            else:
+                state.generation = replace(generation, text=judged.text)
         return Attempt(
             step="read",
             model=model,
@@ -356,9 +375,11 @@ class Asker:
             cost=generation.cost,
         )
 
-    def _counted(self, budget: int) -> int:
+    def _counted(self, budget: Budget) -> Budget:
         """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
         how they bill."""
+        if budget == "auto":
+            return budget
         return min(
             (model.billed.now.fits(budget) for model in self._generators.values() if isinstance(model, Calibrated)),
             default=budget,
@@ -398,7 +419,7 @@ class Asker:
         elif state.clarification is not None:
             outcome, text = "clarify", state.clarification.text
         else:
-            outcome = "failed" if state.reason in ("models failed", "out of time") else "abstained"
+            outcome = "failed" if state.reason in ("models failed", "guard failed", "out of time") else "abstained"
             text, cited = safe_reply(state.reason, state.hits)
         # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
         judged = [
@@ -437,9 +458,11 @@ class Asker:
         with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
 
-    def _asked_diet(self, state: _Ask, budget: int) -> Context:
-        vector = state.vector if _embedded(state.hits) else None
-        return self._diet(state.wanted, state.hits, budget, vector)
+    def _asked_diet(self, state: _Ask, budget: Budget) -> Context:
+        assert state.readable is not None
+        hits = state.readable.hits
+        made = self._diet(state.wanted, hits, budget, state.vector if _embedded(hits) else None)
+        return replace(made, withheld=state.readable.withheld)
 
     def _reranker_row(self) -> AbstractContextManager[object]:
         """A row at no cost, unless the reranker writes its own."""
@@ -449,7 +472,7 @@ class Asker:
         return metered(self._ledger, stage="rerank", model=f"local:{name}")
 
     def _diet(
-        self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
+        self, question: str, passages: Sequence[Passage], budget: Budget, vector: NDArray[np.float32] | None
     ) -> Context:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
@@ -488,10 +511,10 @@ def _embedded(passages: Iterable[Passage]) -> bool:
     return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
 
 
-def _checked_budget(budget: int) -> int:
+def _checked_budget(budget: Budget) -> Budget:
     """Told now, and not only once a gate has let the question pass."""
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise InvalidArgument(f"budget is {budget!r}: give a whole number of tokens, 1 or more")
+    if budget != "auto" and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+        raise InvalidArgument(f'budget is {budget!r}: give a whole number of tokens, 1 or more, or "auto"')
     return budget
 
 

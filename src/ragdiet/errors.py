@@ -5,6 +5,7 @@
     RagdietError
     ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
     │   ├── InvalidQuestion        empty, too long, or not text
+    │   ├── NotAllowed             a model or tenant that is not on the list; `.name`
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
@@ -81,6 +82,14 @@ class InvalidArgument(RagdietError, ValueError):
 
 class InvalidQuestion(InvalidArgument):
     """A question that is empty, too long, or holds no text."""
+
+
+class NotAllowed(InvalidArgument):
+    """A model or a tenant, ``name``, that is not on the list of those allowed."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class BudgetTooSmall(InvalidArgument):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,7 +30,18 @@ from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
-from ragdiet.guard import MaskedGenerator, MaskedReranker, Masking, leaves, masked_embedder
+from ragdiet.guard import (
+    Guards,
+    InjectionGuard,
+    MaskedGenerator,
+    MaskedReranker,
+    Masking,
+    check_models,
+    check_tenant,
+    checked_list,
+    leaves,
+    masked_embedder,
+)
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
@@ -66,6 +77,7 @@ if TYPE_CHECKING:
         Confidence,
         Embedder,
         Generator,
+        Guard,
         Reranker,
         Retriever,
         Rewriter,
@@ -73,6 +85,7 @@ if TYPE_CHECKING:
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
+        Budget,
         Context,
         Example,
         Generation,
@@ -108,7 +121,10 @@ class RAG:
     provider can cache them. ``late_interaction`` stores the signs of MiniLM's token vectors with each chunk, 48 bytes
     a word piece, and orders the first hits by them too; with another embedder MiniLM runs beside it.
 
-    ``masking`` says what is hidden of the texts that leave this process; by default secrets are.
+    ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
+    question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
+    Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
+    ``allowed_tenants``, where these are given.
     """
 
     def __init__(
@@ -133,6 +149,9 @@ class RAG:
         language: str = DEFAULT_LANGUAGE,
         late_interaction: bool = False,
         masking: Masking | None = None,
+        guards: Sequence[Guard] | None = None,
+        allowed_models: Collection[str] | None = None,
+        allowed_tenants: Collection[str] | None = None,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -141,7 +160,12 @@ class RAG:
         self.embedder = embedder
         self.space = embedder.space
         self.collection = checked_name(collection, "collection")
+        self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
+        sent_to = [embedder.space.model] if leaves(embedder) else []
+        sent_to += [model.model for model in models if leaves(model)]
+        sent_to += [model for model in (getattr(reranker, "model", None),) if model and leaves(reranker)]
+        check_models(sent_to, checked_list(allowed_models, "allowed_models"))
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
@@ -165,6 +189,9 @@ class RAG:
             "language": language,
             "late_interaction": late_interaction,
             "masking": masking,
+            "guards": guards,
+            "allowed_models": allowed_models,
+            "allowed_tenants": allowed_tenants,
             "collection": collection,
             "tenant": tenant,
         }
@@ -198,6 +225,7 @@ class RAG:
             examples=examples,
             language=language,
             clarifier=Clarifier(language) if clarify else None,
+            guards=Guards((InjectionGuard(),) if guards is None else guards, self._masking, self.ledger),
         )
 
     @classmethod
@@ -467,7 +495,7 @@ class RAG:
         grown = self.store.run(partial(grow, hits=hits), tenant=trace.tenant, read_only=True)
         return Hits(grown, found=hits.found)
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget = DEFAULT_BUDGET) -> Context:
         """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
         self._check_schema()
         with tracing(self._trace(None, None, None)):
@@ -483,7 +511,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -501,7 +529,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -518,7 +546,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | str | None = None,
         deadline: float | None = None,
         history: Sequence[Turn | tuple[str, str]] = (),
@@ -535,9 +563,10 @@ class RAG:
         reply when no answer can be stood by.
 
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
-        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
-        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
-        after which no further step begins.
+        else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
+        ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
+        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)
@@ -555,7 +584,7 @@ class RAG:
     def quote(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         *,
         filter: FilterLike | None = None,
         k: int = 10,
@@ -626,7 +655,7 @@ class RAG:
         """
         self._check_schema()
         name = checked_name(collection or self.collection, "collection")
-        owner = self.tenant if tenant is None else tenant
+        owner = self._tenant(tenant)
         corpus = find_corpus(self.store, tenant=owner, collection=name)
         if corpus is None:
             raise InvalidArgument(f"there is no collection {name!r}: ingest into it first")
@@ -727,7 +756,7 @@ class RAG:
         )
 
     def _tenant(self, tenant: str | None) -> str:
-        return self.tenant if tenant is None else checked_tenant(tenant)
+        return check_tenant(self.tenant if tenant is None else checked_tenant(tenant), self._tenants)
 
     def _scope(self, trace: Trace, collection: str | None, filter: FilterLike | None, k: int) -> Scope:
         return Scope(

@@ -2,7 +2,8 @@
 
 The order is: retrieve; if the passages do not look as if they held the answer, search again, wider;
 read with each model from the cheapest up until an answer is accepted; else the safe reply. A question
-that is not clear is met with choices ("clarify") in place of all that is left.
+that is not clear is met with choices ("clarify") in place of all that is left. A guard's attempts stand between the
+steps; one that refuses ends in the safe reply.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def next_step(attempts: Sequence[Attempt], plan: Plan) -> Step | None:
     >>> next_step([], Plan(models=("a",)))
     Step(kind='retrieve', model=None)
     """
+    if attempts and attempts[-1].step == "guard" and not attempts[-1].accepted:
+        return Step(kind="safe reply")
+    attempts = [attempt for attempt in attempts if attempt.step != "guard"]
     if not attempts:
         return Step(kind="retrieve")
     last = attempts[-1]

@@ -10,7 +10,9 @@ from ragdiet.types import Citation
 if TYPE_CHECKING:
     from ragdiet.types import Hit
 
-Reason: TypeAlias = Literal["nothing found", "not supported", "out of time", "over budget", "models failed"]
+Reason: TypeAlias = Literal[
+    "nothing found", "not supported", "out of time", "over budget", "models failed", "refused", "guard failed"
+]
 
 _TEMPLATES: dict[Reason, str] = {
     "nothing found": "The documents do not seem to hold an answer to this.",
@@ -18,6 +20,8 @@ _TEMPLATES: dict[Reason, str] = {
     "out of time": "I could not finish an answer in the time given.",
     "over budget": "An answer to this would cost more than is allowed.",
     "models failed": "The models that could answer this are not available at the moment.",
+    "refused": "This cannot be answered here.",
+    "guard failed": "A check that every question has to pass is not available at the moment.",
 }
 
 

@@ -35,6 +35,8 @@ def phones(text: str) -> Iterator[Finding]:
     groups; anything of 7 to 15 digits that a word such as "phone" or "fax" announces."""
     for match in _CANDIDATE.finditer(text):
         number = match[0].rstrip("( ./-")
+        if number.count(")") > number.count("("):
+            number = number.rstrip(") ")  # closes what was opened before it: (phone 030 1234567)
         groups = re.findall("[0-9]+", number)
         digits = sum(map(len, groups))
         if not 7 <= digits <= 15 or number.count("(") != number.count(")"):

@@ -1,0 +1,175 @@
+"""All guards as one: each is asked in turn, the first that refuses ends it, and what each did is an attempt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ragdiet.account import Accounted, Ledger, metered
+from ragdiet.errors import ModelError
+from ragdiet.guard.outgoing import leaves
+from ragdiet.guard.screen import Screened, screened
+from ragdiet.protocols import PassageGuard
+from ragdiet.types import Attempt, GuardVerdict, Hit, Sentence
+
+if TYPE_CHECKING:
+    from ragdiet.guard.masking import Masking
+    from ragdiet.protocols import Guard
+
+Refusal: TypeAlias = Literal["", "refused", "not supported", "guard failed"]
+
+_Check: TypeAlias = "Callable[[Guard, str, Sequence[str]], GuardVerdict]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A text as it may be used. ``refusal`` says why it may not: a guard said no to it, found that its sources do not
+    bear it out, or could not say anything."""
+
+    text: str
+    attempts: tuple[Attempt, ...] = ()
+    refusal: Refusal = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """Hits as they may be read, and the sentences that were taken out of them."""
+
+    hits: tuple[Hit, ...]
+    withheld: tuple[Sentence, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    refusal: Refusal = ""
+
+
+class Guards:
+    """What is asked of several guards. One that works elsewhere is shown masked texts and has a ledger row a check."""
+
+    def __init__(self, guards: Sequence[Guard], masking: Masking, ledger: Ledger) -> None:
+        self._guards = tuple(guards)
+        self._masking = masking
+        self._ledger = ledger
+
+    def question(self, text: str) -> Judged:
+        """A question, before anything else is done with it."""
+        return self._judged(text, (), lambda guard, shown, _: guard.check_input(shown))
+
+    def reply(self, text: str, *, question: str, sources: str) -> Judged:
+        """A reply that would be given, and whether its sources bear it out."""
+        said = self._judged(text, (), lambda guard, shown, _: guard.check_output(shown))
+        if said.refusal:
+            return said
+        borne_out = self._judged(
+            said.text,
+            (question, sources),
+            lambda guard, shown, rest: guard.check_grounding(shown, question=rest[0], sources=rest[1]),
+        )
+        return replace(
+            borne_out,
+            attempts=(*said.attempts, *borne_out.attempts),
+            refusal="not supported" if borne_out.refusal == "refused" else borne_out.refusal,
+        )
+
+    def passages(self, hits: Sequence[Hit]) -> Readable:
+        """Hits without the sentences that a guard refuses."""
+        readable = Readable(hits=tuple(hits))
+        for guard in self._guards:
+            if not isinstance(guard, PassageGuard):
+                continue
+            began = time.perf_counter()
+            try:
+                with self._row(guard):
+                    found = screened(readable.hits, partial(self._verdicts, guard))
+            except ModelError as error:
+                failed = _attempt(guard, f"could not judge the sources: {error}", began, accepted=False)
+                return Readable(hits=(), attempts=(*readable.attempts, failed), refusal="guard failed")
+            readable = _narrowed(readable, guard, found, began)
+        return readable
+
+    def _verdicts(self, guard: PassageGuard, texts: Sequence[str]) -> Sequence[GuardVerdict]:
+        return guard.check_passages(self._masking.for_models(texts).texts if leaves(guard) else texts)
+
+    def _judged(self, text: str, rest: Sequence[str], check: _Check) -> Judged:
+        attempts: list[Attempt] = []
+        for guard in self._guards:
+            began = time.perf_counter()
+            masked = self._masking.for_models([text, *rest]) if leaves(guard) else None
+            shown, *others = masked.texts if masked else (text, *rest)
+            try:
+                with self._row(guard):
+                    verdict = check(guard, shown, others)
+            except ModelError as error:
+                reason = f"could not judge: {type(error).__name__}: {error}"
+                attempts.append(_attempt(guard, reason, began, accepted=False))
+                return Judged(text=text, attempts=tuple(attempts), refusal="guard failed")
+            if verdict.action == "block":
+                attempts.append(_attempt(guard, verdict.reason or "refused", began, verdict, accepted=False))
+                return Judged(text=text, attempts=tuple(attempts), refusal="refused")
+            if verdict.action == "mask":
+                text = masked.restore(verdict.text) if masked else verdict.text
+                attempts.append(_attempt(guard, verdict.reason or "masked", began, verdict))
+            elif verdict.reason:
+                attempts.append(_attempt(guard, verdict.reason, began, verdict))
+        return Judged(text=text, attempts=tuple(attempts))
+
+    def _row(self, guard: object) -> AbstractContextManager[object]:
+        """A ledger row for a guard that works elsewhere and writes none itself."""
+        if isinstance(guard, Accounted) or not leaves(guard):
+            return nullcontext()
+        return metered(self._ledger, stage="guard", model=_name(guard))
+
+
+class FailOpen:
+    """A guard that allows questions and replies which the one within cannot judge, as when its service is down."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.name = guard.name
+        self.is_local = not leaves(guard)
+        if isinstance(guard, Accounted):
+            self.ledger = guard.ledger
+        self._guard = guard
+
+    def check_input(self, text: str) -> GuardVerdict:
+        return _or_allowed(lambda: self._guard.check_input(text))
+
+    def check_output(self, text: str) -> GuardVerdict:
+        return _or_allowed(lambda: self._guard.check_output(text))
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+        return _or_allowed(lambda: self._guard.check_grounding(text, question=question, sources=sources))
+
+
+def _or_allowed(check: Callable[[], GuardVerdict]) -> GuardVerdict:
+    try:
+        return check()
+    except ModelError as error:
+        return GuardVerdict(reason=f"not judged, and allowed: {type(error).__name__}: {error}")
+
+
+def _narrowed(readable: Readable, guard: object, found: Screened, began: float) -> Readable:
+    attempts = (_attempt(guard, "; ".join(found.reasons), began),) if found.reasons else ()
+    return Readable(
+        hits=found.hits,
+        withheld=(*readable.withheld, *found.withheld),
+        attempts=(*readable.attempts, *attempts),
+    )
+
+
+def _attempt(
+    guard: object, reason: str, began: float, verdict: GuardVerdict | None = None, *, accepted: bool = True
+) -> Attempt:
+    name = _name(guard)
+    return Attempt(
+        step="guard",
+        accepted=accepted,
+        reason=reason if reason.startswith(name) else f"{name}: {reason}",
+        cost=verdict.cost if verdict else GuardVerdict().cost,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _name(guard: object) -> str:
+    return str(getattr(guard, "name", type(guard).__name__))
