@@ -27,12 +27,14 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragdiet import PriceBook
 from ragdiet.testing.bedrock import KEYS, BedrockServer, Charge, ChatModel, Fault, Guardrail, Keys, Rates, Tokenizer
 from ragdiet.testing.bedrock.frames import event, message
 from ragdiet.testing.bedrock.operations import PLAYED, Operations
 from ragdiet.testing.bedrock.refusal import STATUS, Refused
 from ragdiet.testing.bedrock.shapes import NotOfItsType, Shapes
 from ragdiet.testing.bedrock.sigv4 import Signed, check
+from ragdiet.types import Usage
 from tests.stand_in import ANSWER, GOOD, HAIKU, LITE, PROFILE, SOURCES, TITAN, Clients, rerank, user
 
 OPERATIONS = sorted(name for names in PLAYED.values() for name in names)
@@ -516,6 +518,27 @@ def test_the_bill_is_exact() -> None:
         assert [row.cost for row in server.bill] == costs
         assert server.bill.total == sum(costs)
         assert [row.charge.tier for row in server.bill][:2] == ["default", "flex"]
+
+
+def test_rates_of_the_price_book_give_its_prices() -> None:
+    """Two reckonings of one bill: the ledger's and the stand-in's, for every row of the price table."""
+    kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+    for row in PriceBook.default().rows:
+        for tokens, units in ((1_234, 0), (1_000_003, 0), (0, 7)):
+            counts = {f"{kind}_tokens": tokens for kind in kinds if getattr(row, kind) is not None}
+            if units and row.per_1000_units is None:
+                continue
+            for tier in ("default", *row.tiers):
+                charge = Charge(**counts, units=units, tier=tier)
+                assert charge.cost(Rates.like(row)) == row.cost(Usage(**counts, units=units), tier=tier)
+
+
+def test_a_tokenizer_for_all_models() -> None:
+    with BedrockServer(tokenizer=Tokenizer(1.25), chat=[LITE]) as server:
+        clients = Clients(server)
+        assert clients.embed(TITAN, inputText="one two three four")["inputTextTokenCount"] == 5
+        assert clients.say("one two three four five")["usage"]["inputTokens"] == 7
+        clients.close()
 
 
 def test_what_has_no_price_is_not_free(server: BedrockServer, clients: Clients) -> None:
