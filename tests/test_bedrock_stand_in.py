@@ -27,6 +27,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ragdiet.testing.bedrock
 from ragdiet import PriceBook
 from ragdiet.testing.bedrock import KEYS, BedrockServer, Charge, ChatModel, Fault, Guardrail, Keys, Rates, Tokenizer
 from ragdiet.testing.bedrock.frames import event, message
@@ -570,6 +571,7 @@ def test_what_was_refused_is_not_billed(server: BedrockServer, clients: Clients)
 HOSTILE: list[tuple[bytes, bytes]] = [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/2.0\r\n\r\n", b"HTTP/1.1 400"),
+    (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET http://other/ HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/1.1\r\n folded: x\r\n\r\n", b"HTTP/1.1 400"),
@@ -597,6 +599,17 @@ def test_a_path_that_is_no_operation(path: str, server: BedrockServer) -> None:
     raw = send(server, path, b"{}")
     assert raw.startswith(b"HTTP/1.1 404")
     assert b"UnknownOperationException" in raw
+
+
+def test_a_connection_is_closed_where_the_client_asks_for_it(server: BedrockServer) -> None:
+    raw = raw_of(signed(server, PATH, BODY), BODY, Connection="close")
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    with closing(socket.create_connection((host, int(port)), timeout=5)) as connection:
+        connection.sendall(raw * 2)
+        received = b""
+        while part := connection.recv(65_536):
+            received += part
+    assert received.count(b"HTTP/1.1 200") == len(server.calls) == 1
 
 
 def test_many_requests_in_one_packet(server: BedrockServer) -> None:
@@ -662,6 +675,33 @@ def test_text_that_is_no_unicode(server: BedrockServer) -> None:
 
 
 # -- as a whole --------------------------------------------------------------------------------------------------
+
+
+def test_public_names() -> None:
+    assert ragdiet.testing.bedrock.__all__ == [
+        "FAULTS",
+        "KEYS",
+        "REFUSAL",
+        "BedrockServer",
+        "Bill",
+        "BillRow",
+        "Charge",
+        "ChatModel",
+        "CohereV3",
+        "CohereV4",
+        "Fault",
+        "Guardrail",
+        "Keys",
+        "Limit",
+        "NovaMultimodal",
+        "Rates",
+        "RerankModel",
+        "Served",
+        "TitanText",
+        "Tokenizer",
+        "extract",
+        "faults_of",
+    ]
 
 
 def test_the_stand_in_needs_botocore_and_numpy_only() -> None:

@@ -279,9 +279,12 @@ def test_chance_is_told_by_the_seed(server: BedrockServer, clients: Clients) -> 
     assert set(seen[0]) == {"good", "ThrottlingException", "ModelErrorException"}
 
 
-@pytest.mark.parametrize("wrong", [{"code": "NoSuchException"}, {"at": 1, "frame": 1}, {"delay": -1}, {"stall": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code": "NoSuchException"}, {"at": 1, "frame": 1}, {"delay": -1}, {"stall": -1}, {"headers": {"a": "b\r\nc: d"}}],
+)
 def test_a_fault_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"status|bytes|seconds"):
+    with pytest.raises(ValueError, match=r"status|bytes|seconds|headers"):
         Fault(**wrong)
 
 
