@@ -4,6 +4,7 @@ from ragdiet.generate.converse_request import ConverseGuardrail
 from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.pieces import pieces, without_refusal
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
 from ragdiet.generate.stop import stop_fault
@@ -17,6 +18,8 @@ __all__ = [
     "ConverseGuardrail",
     "ConverseStream",
     "ExtractiveReader",
+    "OpenAIGenerator",
+    "OpenAIStream",
     "answer_length",
     "citations",
     "cited_claims",
