@@ -251,9 +251,9 @@ def test_faults_come_in_their_order_and_for_whom_they_are_meant(server: BedrockS
     server.script(Fault(code="ThrottlingException"), operation="Converse")
     server.script(Fault(code="InternalServerException"), model=TITAN)
     server.script(Fault(), Fault(code="ModelErrorException"))
-    for operation in ("InvokeModel", "InvokeModel", "Converse", "Converse", "Rerank"):
+    for operation in ("Rerank", "InvokeModel", "InvokeModel", "Converse", "Converse"):
         attempt(clients, operation)
-    assert codes(server) == ["InternalServerException", "good", "ThrottlingException", "ModelErrorException", "good"]
+    assert codes(server) == ["good", "InternalServerException", "ModelErrorException", "ThrottlingException", "good"]
 
 
 def test_a_standing_fault_stands_until_the_reset(server: BedrockServer, clients: Clients) -> None:

@@ -61,6 +61,12 @@ def test_a_sure_question_gets_little_and_an_unsure_one_more() -> None:
     assert unsure.tokens > 3 * sure.tokens
 
 
+def test_less_is_kept_also_where_all_would_fit() -> None:
+    context = compress("What is the toll on the Northam bridge?", SURE[:20], "auto")
+    assert context.tokens < context.tokens_before < CEILING
+    assert context.is_enough
+
+
 def test_a_comparison_gets_more_than_a_question_of_one_thing() -> None:
     one = compress("What is the toll on the Northam bridge?", SURE, "auto")
     both = compress("What is the toll on both the Northam bridge and the Northam ferry?", SURE, "auto")

@@ -161,10 +161,11 @@ def _narrowed(readable: Readable, guard: object, found: Screened, began: float) 
 def _attempt(
     guard: object, reason: str, began: float, verdict: GuardVerdict | None = None, *, accepted: bool = True
 ) -> Attempt:
+    name = _name(guard)
     return Attempt(
         step="guard",
         accepted=accepted,
-        reason=f"{_name(guard)}: {reason}",
+        reason=reason if reason.startswith(name) else f"{name}: {reason}",
         cost=verdict.cost if verdict else GuardVerdict().cost,
         seconds=time.perf_counter() - began,
     )

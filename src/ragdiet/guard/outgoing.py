@@ -76,7 +76,7 @@ class MaskedGenerator:
         return replace(
             prompt,
             question=question,
-            context=replace(context, text=sources, kept=kept, dropped=()),
+            context=replace(context, text=sources, kept=kept, dropped=(), withheld=()),
             history=tuple(replace(turn, text=text) for turn, text in zip(prompt.history, turns, strict=True)),
             length=" ".join(filter(None, (prompt.length, copy))),
         ), masked
