@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from ragdiet.sensitive.checksums import iban_end, is_card, is_cpf, is_spanish_id
+from ragdiet.sensitive.checksums import iban_end, is_card
 from ragdiet.sensitive.finding import Finding
+from ragdiet.sensitive.national import national_ids
 from ragdiet.sensitive.phone import phones
 
 _EMAIL_DOMAIN = re.compile(r"@(?<=[\w+-]@)[^\W_][\w-]{0,62}+(?:\.[^\W_][\w-]{0,62}+)++")
@@ -32,8 +33,6 @@ _SSN = re.compile(
     r"[0-9](?<![\w.-][0-9])(?:[0-9]{19,}+|[0-9]{2}(?P<sign>[- ]?)[0-9]{2}(?P=sign)[0-9]{4}(?![\w-]|\.[0-9]))"
 )
 _SSN_NAME = re.compile(r"(?i)\bssn\b|social[ -]security")
-_CPF = re.compile(r"[0-9](?<![\w.-][0-9])[0-9]{2}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![\w-])")
-_SPANISH_ID = re.compile(r"[XYZ0-9](?<![\w.-].)[0-9]{7}-?[A-Z](?!\w)")
 
 
 def personal_data(text: str) -> Iterator[Finding]:
@@ -46,12 +45,7 @@ def personal_data(text: str) -> Iterator[Finding]:
         if end := iban_end(text, match.start() - 2):
             yield Finding(match.start() - 2, end, "iban")
     yield from _social_security_numbers(text)
-    for match in _CPF.finditer(text):
-        if is_cpf(match[0]):
-            yield Finding(match.start(), match.end(), "national_id")
-    for match in _SPANISH_ID.finditer(text):
-        if is_spanish_id(match[0]):
-            yield Finding(match.start(), match.end(), "national_id")
+    yield from national_ids(text)
     yield from phones(text)
     yield from _ip_addresses(text)
 
