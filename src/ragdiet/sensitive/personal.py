@@ -28,6 +28,10 @@ _IPV4 = re.compile(r"[0-9](?<![\w.-][0-9])(?:[0-9]{19,}+|[0-9]{0,2}(?:\.[0-9]{1,
 _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|rev|build|v|[=~<>^!]=?|section|chapter|§)\.?[ \"']{0,2}\Z")
 _SECTION_NUMBER = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2}){3}\.? +[^\W\d_]")
 _IPV6 = re.compile(r"[23fF](?<![\w:.][23fF])[0-9A-Fa-f]{3}:[0-9A-Fa-f:.]{2,41}+(?![\w:])")
+# All eight parts, from the first colon on: told by its form, whatever range it is in. Of parts of two digits it would
+# be a hardware address.
+_IPV6_WHOLE = re.compile(r":(?<=[0-9A-Fa-f]:)[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){6}(?![\w:])")
+_IPV6_FIRST = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}\Z")
 _IPV6_RANGES = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10")))
 _SSN = re.compile(
     r"[0-9](?<![\w.-][0-9])(?:[0-9]{19,}+|[0-9]{2}(?P<sign>[- ]?)[0-9]{2}(?P=sign)[0-9]{4}(?![\w-]|\.[0-9]))"
@@ -88,6 +92,10 @@ def _ip_addresses(text: str) -> Iterator[Finding]:
             continue
         if not _VERSION_BEFORE.search(text[max(0, start - 12) : start]):
             yield Finding(start, match.end(), "ip_address")
+    for match in _IPV6_WHOLE.finditer(text):
+        first = _IPV6_FIRST.search(text, max(0, match.start() - 5), match.start())
+        if first and any(len(part) > 2 for part in match[0].split(":")):
+            yield Finding(first.start(), match.end(), "ip_address")
     for match in _IPV6.finditer(text):
         address6 = match[0].rstrip(":.") if not match[0].endswith("::") else match[0]
         try:
