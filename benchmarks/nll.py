@@ -4,7 +4,7 @@
 
 Natural Questions with 20 passages, the set on which it was first measured that models overlook what stands in the
 middle of a long context. The figure is the mean negative log-likelihood of the tokens of the answer's first form, in
-nats, after a context and the question, under SmolLM2-135M (4-bit weights, in float32). Contexts: none; all passages in
+nats, after a context and the question, under SmolLM2-135M (4-bit weights, in bfloat16). Contexts: none; all passages in
 the given order, the gold one tenth; all with the gold one first, or last; for each question the likelier of these two,
 "best ordering"; the diet at 25% of the tokens; LongLLMLingua, which uses the same model, aimed at as many tokens as the
 diet took. ``tokens`` are the model's own, of context and question.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -47,9 +48,11 @@ class Clients:
         method = "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in operation).lstrip("_")
         reply = getattr(client, method)(**given)
         if "body" in reply:
-            return json.loads(reply["body"].read())
+            with closing(reply["body"]) as body:
+                return json.loads(body.read())
         if "stream" in reply:
-            return list(reply["stream"])
+            with closing(reply["stream"]) as stream:
+                return list(stream)
         return reply
 
     def good(self, operation: str) -> Any:

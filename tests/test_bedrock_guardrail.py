@@ -71,6 +71,7 @@ def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
 
 @pytest.fixture
 def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
+    shared[1]._governing.clear()  # what one test's faults teach is not for the next
     return shared[1]
 
 

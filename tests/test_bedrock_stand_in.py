@@ -686,6 +686,18 @@ def test_what_fails_inside_is_raised_at_the_end() -> None:
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+def test_its_own_replies_are_held_to_the_service_model_too() -> None:
+    def use() -> None:
+        with BedrockServer(account="12") as server:  # an account has twelve digits, so the profile's ARN is none
+            clients = Clients(server)
+            refusal(lambda: clients.call("GetInferenceProfile", inferenceProfileIdentifier=LITE))
+            clients.close()
+
+    with pytest.raises(RuntimeError) as caught:
+        use()
+    assert "inferenceProfileArn" in str(caught.value.__cause__)
+
+
 def test_same_input_same_output() -> None:
     made = []
     for _ in range(2):

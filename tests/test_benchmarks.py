@@ -18,7 +18,19 @@ from ragdiet.protocols import Chunker
 from ragdiet.types import Document
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = ("chunk_speed", "chunking", "confidence", "cost", "diet", "gates", "ingest", "nll", "quality", "retrieval")
+PROGRAMS = (
+    "chunk_speed",
+    "chunking",
+    "confidence",
+    "cost",
+    "diet",
+    "diet_auto",
+    "gates",
+    "ingest",
+    "nll",
+    "quality",
+    "retrieval",
+)
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

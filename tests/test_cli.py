@@ -45,7 +45,9 @@ def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> No
     assert "leaving.md" in answered.stdout
     assert "confidence" in answered.stdout
     assert "price $0" in answered.stdout
-    quoted = run(environment, "quote", "How long is the notice period?")
+    enough = run(environment, "ask", "How long is the notice period for permanent staff?", "--budget", "auto")
+    assert enough.stdout.splitlines()[0] == answered.stdout.splitlines()[0]
+    quoted = run(environment, "quote", "How long is the notice period?", "--budget", "100")
     assert quoted.stdout == "least $0   expected $0   most $0\n"
     costs = run(environment, "costs", "--by", "model", "--since", "7d")
     assert "local:extractive" in costs.stdout
@@ -88,6 +90,7 @@ def test_rejected_files_end_with_status_3(environment: dict[str, str], tmp_path:
         (("ingest", "no/such/folder"), "SourceNotFound"),
         (("ask", "   "), "InvalidQuestion"),
         (("ask", "How long?", "--budget", "0"), "InvalidArgument"),
+        (("ask", "How long?", "--budget", "much"), "neither a number of tokens nor auto"),
         (("ask", "How long?", "--max-cost", "cheap"), "InvalidArgument"),
         (("retrieve", "notice", "-k", "0"), "InvalidArgument"),
         (("--model", "gpt-unknown", "ask", "How long?"), "UnknownModel"),

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragdiet.diet import compress
+from ragdiet.diet.enough import FLOOR
 from ragdiet.errors import BudgetTooSmall, InvalidArgument
 from ragdiet.sentences import split_sentences
 from ragdiet.tokens import default_counter
-from ragdiet.types import Context, Document, Hit, Passage
+from ragdiet.types import Budget, Context, Document, Hit, Passage
 
 PIECES = (
     *(
@@ -65,15 +66,17 @@ def hits(draw: st.DrawFn) -> Hit:
 DOCUMENTS = st.builds(Document, id=st.sampled_from("ab"), text=TEXTS, title=TITLES)
 PASSAGES = st.lists(TEXTS | DOCUMENTS | hits(), max_size=5)
 QUESTIONS = st.sampled_from(("What is the fee?", "Is it not refunded?", "料金は？", "What does fee return?", "[1]?"))
+BUDGETS = st.integers(1, 150) | st.just("auto")
 cases = settings(max_examples=200, deadline=None)
 
 
-def dieted(question: str, passages: list[Passage], budget: int) -> Context:
+def dieted(question: str, passages: list[Passage], budget: Budget) -> Context:
     """Within the budget, or within the smallest that is said to do."""
     try:
         return compress(question, passages, budget)
     except BudgetTooSmall as error:
         smallest = error.smallest
+    assert isinstance(budget, int)  # no piece here is longer than what "auto" may spend
     assert smallest > budget
     with pytest.raises(BudgetTooSmall):
         compress(question, passages, smallest - 1)
@@ -100,11 +103,12 @@ def without_marks(context: Context) -> list[str]:
 
 
 @cases
-@given(QUESTIONS, PASSAGES, st.integers(1, 150))
-def test_the_text_is_kept_sentences_and_nothing_else(question: str, passages: list[Passage], budget: int) -> None:
+@given(QUESTIONS, PASSAGES, BUDGETS)
+def test_the_text_is_kept_sentences_and_nothing_else(question: str, passages: list[Passage], budget: Budget) -> None:
     """So no number, name or negation is altered, none is added, and each stands under its own mark."""
     context = dieted(question, passages, budget)
     assert context.tokens == (default_counter().count(context.text) if context.text else 0)
+    assert context.is_enough <= (budget == "auto" and bool(context.dropped))
     texts = [body(passage) for passage in passages]
     for source, block in zip(context.sources, without_marks(context), strict=True):
         own = [one for one in context.kept if one.source == source.n]
@@ -116,12 +120,12 @@ def test_the_text_is_kept_sentences_and_nothing_else(question: str, passages: li
 
 
 @cases
-@given(QUESTIONS, PASSAGES, st.integers(1, 150))
-def test_nothing_is_lost_and_nothing_counted_twice(question: str, passages: list[Passage], budget: int) -> None:
+@given(QUESTIONS, PASSAGES, BUDGETS)
+def test_nothing_is_lost_and_nothing_counted_twice(question: str, passages: list[Passage], budget: Budget) -> None:
     context = dieted(question, passages, budget)
     ink = Counter("".join("".join(one.text for one in (*context.kept, *context.dropped)).split()))
     assert ink == Counter("".join("".join(map(body, passages)).split()))
-    if context.tokens_before <= budget:
+    if context.tokens_before <= (FLOOR if budget == "auto" else budget):
         assert not context.dropped
 
 
@@ -138,7 +142,8 @@ def test_every_process_writes_the_same_bytes() -> None:
         "import json; from ragdiet import Document, compress; from tests.test_diet_guarantees import PIECES, GAPS;"
         "texts = [''.join(piece + gap for piece in PIECES[n:n + 20] if chr(0xd800) not in piece) "
         "for n, gap in enumerate(GAPS)];"
-        "contexts = [compress(asked, texts, 120) for asked in ('What is the fee?', 'Is it not refunded?')];"
+        "contexts = [compress(asked, texts, 120) for asked in ('What is the fee?', 'Is it not refunded?')]"
+        "+ [compress('What is the fee?', texts, 'auto')];"
         "print(json.dumps([[one.text, [[k.text, k.score] for k in (*one.kept, *one.dropped)]] for one in contexts]))"
     )
     written = {

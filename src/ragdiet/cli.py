@@ -30,11 +30,28 @@ from ragdiet.terminal import (
 
 if TYPE_CHECKING:
     from ragdiet.rag import RAG
+    from ragdiet.types import Budget
+
+
+def _as_budget(text: str) -> Budget:
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number of tokens nor auto") from None
 
 
 _WAYS = click.Choice(["flag", "mask", "reject", "keep"])
 _language = click.option(
     "--language", default="english", show_default=True, help="Of the collection; the name of its Snowball stemmer."
+)
+
+_budget = click.option(
+    "--budget",
+    type=_as_budget,
+    metavar="TOKENS|auto",
+    help="Tokens of context; auto: as many as the question seems to need.",
 )
 
 
@@ -232,7 +249,7 @@ def retrieve(options: dict[str, Any], question: str, k: int) -> None:
 
 @main.command()
 @click.argument("question")
-@click.option("--budget", type=int, help="Tokens of context.")
+@_budget
 @click.option("--max-cost", help="USD for the whole ask.")
 @click.option("--deadline", type=float, help="Seconds after which no further step begins.")
 @click.option("--clarify/--no-clarify", default=True, help="Meet a question that is not clear with choices.")
@@ -241,7 +258,7 @@ def retrieve(options: dict[str, Any], question: str, k: int) -> None:
 def ask(
     options: dict[str, Any],
     question: str,
-    budget: int | None,
+    budget: Budget | None,
     max_cost: str | None,
     deadline: float | None,
     clarify: bool,
@@ -257,10 +274,10 @@ def ask(
 
 @main.command()
 @click.argument("question")
-@click.option("--budget", type=int, help="Tokens of context.")
+@_budget
 @_language
 @click.pass_obj
-def quote(options: dict[str, Any], question: str, budget: int | None, language: str) -> None:
+def quote(options: dict[str, Any], question: str, budget: Budget | None, language: str) -> None:
     """What asking would cost, before it is spent."""
     with _opened(options, language=language) as rag:
         quoted = rag.quote(question, budget)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ragdiet.filters import FilterLike
     from ragdiet.types import (
+        Budget,
         CachedVectors,
         Chunk,
         Context,
@@ -158,14 +159,15 @@ class Reranker(Protocol):
 
 @runtime_checkable
 class Compressor(Protocol):
-    """Cuts passages down to ``budget`` tokens of verbatim sentences."""
+    """Cuts passages down to ``budget`` tokens of verbatim sentences; "auto" is as many as the question
+    seems to need."""
 
     def compress(
         self,
         question: str,
         passages: Iterable[Passage],
         *,
-        budget: int,
+        budget: Budget,
         question_vector: NDArray[np.float32] | None = None,
     ) -> Context: ...
 
@@ -177,6 +179,26 @@ class Generator(Protocol):
     model: str
 
     def generate(self, prompt: Prompt) -> Generation: ...
+
+
+@runtime_checkable
+class GenerationStream(Protocol):
+    """The text of one reply as it comes, once. ``generation`` is the whole, after the text was read to its end.
+    ``close`` leaves before it; what was spent is accounted for all the same."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    @property
+    def generation(self) -> Generation: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingGenerator(Generator, Protocol):
+    """A generator that can also give a reply's text as it comes. Nothing is asked before the first is read."""
+
+    def stream(self, prompt: Prompt) -> GenerationStream: ...
 
 
 @runtime_checkable

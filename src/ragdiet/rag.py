@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
+        Budget,
         Context,
         Example,
         Generation,
@@ -494,7 +495,7 @@ class RAG:
         grown = self.store.run(partial(grow, hits=hits), tenant=trace.tenant, read_only=True)
         return Hits(grown, found=hits.found)
 
-    def compress(self, question: str, passages: Iterable[Passage], budget: int = DEFAULT_BUDGET) -> Context:
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget = DEFAULT_BUDGET) -> Context:
         """Passages (hits, Documents or plain text) cut down to ``budget`` tokens of verbatim sentences."""
         self._check_schema()
         with tracing(self._trace(None, None, None)):
@@ -510,7 +511,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -528,7 +529,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = ...,
+        budget: Budget | None = ...,
         max_cost: Decimal | str | None = ...,
         deadline: float | None = ...,
         history: Sequence[Turn | tuple[str, str]] = ...,
@@ -545,7 +546,7 @@ class RAG:
     def ask(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         max_cost: Decimal | str | None = None,
         deadline: float | None = None,
         history: Sequence[Turn | tuple[str, str]] = (),
@@ -562,9 +563,10 @@ class RAG:
         reply when no answer can be stood by.
 
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
-        else of our own counter. ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest
-        model can be asked with for it, and a model that could still go over it is not asked. ``deadline``: seconds
-        after which no further step begins.
+        else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
+        ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
+        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        begins.
         ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
         """
         trace = self._trace(tenant, tags, prompt_id)
@@ -582,7 +584,7 @@ class RAG:
     def quote(
         self,
         question: str,
-        budget: int | None = None,
+        budget: Budget | None = None,
         *,
         filter: FilterLike | None = None,
         k: int = 10,

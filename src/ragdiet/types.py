@@ -23,6 +23,8 @@ GuardAction: TypeAlias = Literal["allow", "mask", "block"]
 Outcome: TypeAlias = Literal["answered", "clarify", "abstained", "failed"]
 SpaceState: TypeAlias = Literal["building", "active", "retired"]
 Span: TypeAlias = tuple[int, int]
+Budget: TypeAlias = int | Literal["auto"]
+"""Tokens at most, or as many as the question seems to need."""
 
 STRUCTURE_KEYS = frozenset({"headings", "pages"})
 """Keys of ``Document.meta`` that tell a chunker where sections and pages begin; they are not stored."""
@@ -315,7 +317,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One reply of a generator. ``model`` was asked for, ``served`` is what answered."""
+    """One reply of a generator. ``model`` was asked for, ``served`` is what answered.
+
+    ``stop_reason`` is in Converse's words: "end_turn" where the reply is whole, and "stop_sequence"; "max_tokens" where
+    it was cut off. ``stop_detail`` says more of it, such as what a guardrail found. ``first_token_seconds`` is the time
+    to the first text of a stream.
+    """
 
     text: str
     model: str
@@ -324,6 +331,8 @@ class Generation:
     stop_reason: str
     cost: Decimal
     seconds: float
+    stop_detail: str = ""
+    first_token_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +348,20 @@ class GuardVerdict:
     scores: Mapping[str, float] = field(default_factory=dict)
     text: str = ""
     cost: Decimal = Decimal(0)
+
+
+class Replaced(str):
+    """Among the pieces of a streamed answer: what came before it is void, for ``reason``, and what follows takes its
+    place. As text it is an empty line, so that a program that only prints keeps the two apart."""
+
+    __slots__ = ("reason",)
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Self:
+        made = super().__new__(cls, "\n\n")
+        made.reason = reason
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
-from ragdiet.account.ratio import Ratio
+from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
@@ -17,6 +17,7 @@ __all__ = [
     "Call",
     "CostKey",
     "CostRow",
+    "Exact",
     "Ledger",
     "LongContext",
     "MemoryLedger",
@@ -29,6 +30,7 @@ __all__ = [
     "Ratio",
     "Stage",
     "Status",
+    "TokenBand",
     "UnitPrice",
     "UnitPrices",
     "accounted_embedder",

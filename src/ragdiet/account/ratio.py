@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median, stdev
+from typing import Protocol
 
 ENOUGH = 50
 """Replies from which on a model's own ratio takes the place of the constant."""
@@ -16,6 +17,39 @@ WINDOW = 200
 
 UNKNOWN_MARGIN = 1.3
 """Until then the most that is taken to be billed is our count times this, the least our count by this."""
+
+
+class TokenBand(Protocol):
+    """What a count of ours may be billed as."""
+
+    def least(self, counted: int) -> int: ...
+
+    def expected(self, counted: int) -> int: ...
+
+    def most(self, counted: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The band of a prompt whose ``billed`` tokens are known: a part of its ``counted`` ones is billed in proportion.
+
+    >>> Exact(billed=130, counted=100).most(50)
+    65
+    """
+
+    billed: int
+    counted: int
+
+    def least(self, counted: int) -> int:
+        """The proportion, rounded down."""
+        return counted * self.billed // max(1, self.counted)
+
+    def expected(self, counted: int) -> int:
+        """The proportion, rounded up."""
+        return -(-counted * self.billed // max(1, self.counted))
+
+    most = expected
+
 
 _DEVIATIONS = 4.5
 _SMALLEST_DEVIATION = 0.005

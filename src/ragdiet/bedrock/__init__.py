@@ -8,29 +8,54 @@ from ragdiet.bedrock.caching import (
     smallest_cached,
 )
 from ragdiet.bedrock.client import BedrockClient
+from ragdiet.bedrock.count import Preflight, counted_as
 from ragdiet.bedrock.errors import mapped_errors, model_error
+from ragdiet.bedrock.guardrail import (
+    GUARDRAIL_PRICES,
+    GUARDRAIL_UNIT,
+    billed_units,
+    findings,
+    named,
+    traced_reason,
+    traced_units,
+)
 from ragdiet.bedrock.limiter import Limiter, Quota
+from ragdiet.bedrock.profile import priced_model
 from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.stream import OUT_OF_TIME, ConverseEvents, StreamedReply
 from ragdiet.bedrock.too_long import halves, is_too_long
 from ragdiet.bedrock.usage import converse_usage, estimated_tokens
 
 __all__ = [
+    "GUARDRAIL_PRICES",
+    "GUARDRAIL_UNIT",
+    "OUT_OF_TIME",
     "BedrockClient",
     "Breaker",
     "BreakerPolicy",
     "CacheTtl",
+    "ConverseEvents",
     "Limiter",
     "PrefixNotCached",
+    "Preflight",
     "Quota",
     "RetryPolicy",
     "Reuse",
+    "StreamedReply",
+    "billed_units",
     "cheapest_ttl",
     "converse_usage",
+    "counted_as",
     "estimated_tokens",
+    "findings",
     "halves",
     "is_too_long",
     "mapped_errors",
     "model_error",
+    "named",
     "price_with_cache",
+    "priced_model",
     "smallest_cached",
+    "traced_reason",
+    "traced_units",
 ]

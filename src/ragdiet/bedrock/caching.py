@@ -72,8 +72,17 @@ def smallest_cached(model: str) -> int | None:
     >>> smallest_cached("us.anthropic.claude-haiku-4-5-20251001-v1:0"), smallest_cached("us.amazon.nova-nope-v1:0")
     (4096, None)
     """
+    return _SMALLEST.get(base_model(model))
+
+
+def base_model(model: str) -> str:
+    """The model behind a system inference profile's id; another id as it is.
+
+    >>> base_model("us.amazon.nova-lite-v1:0"), base_model("amazon.nova-lite-v1:0")
+    ('amazon.nova-lite-v1:0', 'amazon.nova-lite-v1:0')
+    """
     geography, _, base = model.partition(".")
-    return _SMALLEST.get(base if geography in _GEOGRAPHIES else model)
+    return base if geography in _GEOGRAPHIES else model
 
 
 def price_with_cache(price: PriceRow, ttl: CacheTtl, share: float) -> float | None:

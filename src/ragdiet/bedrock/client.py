@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
 from ragdiet.bedrock.errors import mapped_errors
 from ragdiet.bedrock.limiter import Limiter, Quota, Turn
+from ragdiet.bedrock.profile import read_profile
 from ragdiet.bedrock.retry import RetryPolicy
+from ragdiet.bedrock.stream import ConverseEvents
 from ragdiet.bedrock.timeouts import bounded
 from ragdiet.errors import BadReply, InvalidArgument, ModelTimeout, Throttled
 from ragdiet.observe import seconds_left
@@ -65,6 +67,8 @@ class BedrockClient:
         self._policy = breaker or BreakerPolicy()
         self._session = session
         self._clients: dict[str, Any] = {}
+        self._profiles: dict[str, Mapping[str, Any]] = {}
+        self._background: list[threading.Thread] = []
         self._governing: dict[str, tuple[Limiter, Breaker]] = {}
         self._lock = threading.Lock()
 
@@ -140,6 +144,12 @@ class BedrockClient:
         limiter.done(turn, tokens=turn.used)
         breaker.succeeded(period)
 
+    def inference_profile(self, arn: str) -> Mapping[str, Any]:
+        """GetInferenceProfile's reply for an application inference profile, asked for once."""
+        if arn not in self._profiles:
+            self._profiles[arn] = read_profile(arn, self)
+        return self._profiles[arn]
+
     def limiter(self, model: str) -> Limiter:
         """The limiter that all calls of this client to ``model`` share."""
         return self._governors(model)[0]
@@ -169,8 +179,30 @@ class BedrockClient:
         """Converse: one request form for every chat model. ``request`` is boto3's, without modelId."""
         return self.call("bedrock-runtime", "converse", {"modelId": model, **request}, model=model)
 
+    def converse_stream(self, model: str, request: Mapping[str, Any]) -> ConverseEvents:
+        """ConverseStream: the events of a reply as they come. The connection is in use until they are read to their
+        end, or closed."""
+        response = self.call("bedrock-runtime", "converse_stream", {"modelId": model, **request}, model=model)
+        return ConverseEvents(response, model=model, region=self.region, read_timeout=self._read_timeout)
+
+    def in_background(self, work: Callable[[], None]) -> bool:
+        """Have a thread of its own do ``work``, which ends soon and raises nothing; False, and nothing is done, where
+        as many are at it as there are connections."""
+        thread = threading.Thread(target=work, name="ragdiet-background", daemon=True)
+        with self._lock:
+            self._background = [other for other in self._background if other.is_alive()]
+            if len(self._background) >= self._max_connections:
+                return False
+            self._background.append(thread)
+            thread.start()
+        return True
+
     def close(self) -> None:
-        """Close the connections. A later call opens new ones."""
+        """Wait for what is done in the background, and close the connections. A later call opens new ones."""
+        with self._lock:
+            background, self._background = self._background, []
+        for thread in background:
+            thread.join()
         with self._lock:
             clients, self._clients = self._clients, {}
         for client in clients.values():

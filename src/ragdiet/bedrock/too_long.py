@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from ragdiet.errors import ModelError
 
 # Bedrock has one code, ValidationException, for all that is wrong with a request; these are the words of Titan
-# ("Too many input tokens") and of Cohere's models ("expected maxLength: 2048", "Input is too long for requested
-# model").
-_TOO_LONG = re.compile(r"too (many|long)|maxlength|max(imum)?\s+(input\s+)?(tokens|length)|exceed", re.IGNORECASE)
+# ("Too many input tokens"), of Cohere's models ("expected maxLength: 2048", "Input is too long for requested model")
+# and of vLLM ("This model's maximum context length is 512 tokens").
+_TOO_LONG = re.compile(
+    r"too (many|long)|maxlength|max(imum)?\s+((input|context)\s+)?(tokens|length)|exceed", re.IGNORECASE
+)
 _BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?。！？]\s*"), re.compile(r"\s+"))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ragdiet.analysis import analyzer
 from ragdiet.diet.candidates import candidates
+from ragdiet.diet.enough import CEILING, enough_before
 from ragdiet.diet.layout import Layout, Page
 from ragdiet.diet.passages import Part, read_passages
 from ragdiet.diet.relevance import relevance
+from ragdiet.diet.several import asks_for_several
 from ragdiet.errors import BudgetTooSmall, InvalidArgument, InvalidQuestion
 from ragdiet.tokens import default_counter
 from ragdiet.types import Context, Sentence, Source
@@ -20,12 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragdiet.protocols import TokenCounter
-    from ragdiet.types import Passage
+    from ragdiet.types import Budget, Passage
 
 # After so many sentences in a row that do not fit, the rest would only be crumbs: without a limit up to
 # 1% of the budget went to them, and no more answers were kept.
 _PATIENCE = 16
 _WELL_USED = 0.9  # of the budget; what is left is not worth another look
+
+Stop: TypeAlias = Callable[[int, int], bool]
+"""Whether to stop before a sentence, given its place in the passages and the tokens spent before it."""
 
 
 class SentenceDiet:
@@ -43,10 +48,13 @@ class SentenceDiet:
         question: str,
         passages: Iterable[Passage],
         *,
-        budget: int = 600,
+        budget: Budget = 600,
         question_vector: NDArray[np.float32] | None = None,
     ) -> Context:
         """At most ``budget`` tokens of the passages; all of them, whole, where they fit.
+
+        With "auto" as many as the question seems to need, by ``diet.enough``: at most 1,200 tokens, and what was left
+        out though it would have fitted was not needed (``Context.is_enough``).
 
         ``question_vector``, float32, (dimensions,), makes the hits' sentence vectors count; without it
         words decide, and the hits' own ``dense_score``. Every kept sentence is a slice of its passage.
@@ -58,8 +66,8 @@ class SentenceDiet:
         """
         if not isinstance(question, str) or not question.strip():
             raise InvalidQuestion("the question is empty: ask something")
-        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-            raise InvalidArgument(f"budget must be a whole number of tokens, 1 or more, not {budget!r}")
+        if budget != "auto" and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+            raise InvalidArgument(f'budget must be a whole number of tokens, 1 or more, or "auto", not {budget!r}')
         parts = read_passages(passages, question_vector)
         if not parts:
             return Context(text="", tokens=0, tokens_before=0, kept=(), dropped=())
@@ -69,12 +77,18 @@ class SentenceDiet:
         layout = Layout(parts, ranking, candidates(question, parts, ranking, self._analyzer))
         page = layout.write(ranking)
         tokens = tokens_before = self._counter.count(page.text)
-        if tokens > budget:
-            page, tokens = self._fit(layout, ranking, budget)
-        return _context(parts, layout, page, scores.tolist(), ranking, tokens, tokens_before)
+        enough = False
+        if budget == "auto":
+            stop = _stop(question, scores.tolist())
+            needed, count, enough = self._fit(layout, ranking, CEILING, stop)
+            if enough or tokens > CEILING:
+                page, tokens = needed, count
+        elif tokens > budget:
+            page, tokens, _ = self._fit(layout, ranking, budget, _never)
+        return _context(parts, layout, page, scores.tolist(), ranking, tokens, tokens_before, enough)
 
-    def _fit(self, layout: Layout, ranking: Sequence[int], budget: int) -> tuple[Page, int]:
-        """The best sentences that fit together, and the count of their page."""
+    def _fit(self, layout: Layout, ranking: Sequence[int], budget: int, stop: Stop) -> tuple[Page, int, bool]:
+        """The best sentences that fit together, the count of their page, and whether ``stop`` ended them."""
         best = layout.write(layout.candidate(ranking[0]))
         smallest = self._counter.count(best.text)
         if smallest > budget:
@@ -84,14 +98,15 @@ class SentenceDiet:
                 budget=budget,
                 smallest=smallest,
             )
-        chosen = self._choose(layout, ranking, budget)
+        chosen, enough = self._choose(layout, ranking, budget, stop)
         while len(chosen) > 1:
             page = layout.write(sentence for added, _ in chosen for sentence in added)
             tokens = self._counter.count(page.text)
             if tokens <= budget:
-                return self._filled(layout, ranking, chosen, page, tokens, budget)
+                return (page, tokens, True) if enough else self._filled(layout, ranking, chosen, page, tokens, budget)
             _give_up(chosen, tokens - budget)
-        return best, smallest
+            enough = False
+        return best, smallest, enough
 
     def _filled(
         self,
@@ -101,7 +116,7 @@ class SentenceDiet:
         page: Page,
         tokens: int,
         budget: int,
-    ) -> tuple[Page, int]:
+    ) -> tuple[Page, int, bool]:
         """The page with what fits besides, where giving up the last left more than one sentence's room."""
         taken = {sentence for added, _ in chosen for sentence in added}
         said = {" ".join(layout.sentence(sentence).split()) for sentence in taken}
@@ -121,10 +136,13 @@ class SentenceDiet:
                 page, tokens = fuller, count
                 taken.update(added)
                 said.update(" ".join(layout.sentence(one).split()) for one in added)
-        return page, tokens
+        return page, tokens, False
 
-    def _choose(self, layout: Layout, ranking: Sequence[int], budget: int) -> list[tuple[list[int], int]]:
-        """What each candidate adds and costs, best first, skipping what does not fit or repeats.
+    def _choose(
+        self, layout: Layout, ranking: Sequence[int], budget: int, stop: Stop
+    ) -> tuple[list[tuple[list[int], int]], bool]:
+        """What each candidate adds and costs, best first, skipping what does not fit or repeats, until ``stop``
+        says so; and whether it did.
 
         What a candidate shares with an earlier one is paid for there, so whoever gives up the last first
         leaves none without what it needs. A block's first sentence pays for its header. Counts of pieces
@@ -141,6 +159,8 @@ class SentenceDiet:
             words = " ".join(" ".join(map(layout.sentence, candidate)).split())
             if not added or words in seen:
                 continue
+            if stop(sentence, budget - left):
+                return chosen, True
             seen.add(words)  # what does not fit now never will: it shares no more with others than they cost
             owner = layout.owner(sentence)
             # One by one: below some hundred texts the threads of a batch cost more than they save.
@@ -157,19 +177,35 @@ class SentenceDiet:
             taken.update(added)
             left -= cost
             misses = 0
-        return chosen
+        return chosen, False
 
 
 def compress(
     question: str,
     passages: Iterable[Passage],
-    budget: int = 600,
+    budget: Budget = 600,
     *,
     counter: TokenCounter | None = None,
     question_vector: NDArray[np.float32] | None = None,
 ) -> Context:
-    """``SentenceDiet.compress`` in one call: at most ``budget`` tokens of whole sentences."""
+    """``SentenceDiet.compress`` in one call: at most ``budget`` tokens of whole sentences, or with "auto" as many as
+    the question seems to need."""
     return SentenceDiet(counter=counter).compress(question, passages, budget=budget, question_vector=question_vector)
+
+
+def _stop(question: str, scores: Sequence[float]) -> Stop:
+    """The rule of ``diet.enough`` for this question. Where no sentence has a score nothing is known, and all count
+    like the best."""
+    several, best = asks_for_several(question), max(scores)
+
+    def stop(sentence: int, spent: int) -> bool:
+        return enough_before(scores[sentence] / best if best > 0 else 1.0, spent, several=several)
+
+    return stop
+
+
+def _never(sentence: int, spent: int) -> bool:
+    return False
 
 
 def _give_up(chosen: list[tuple[list[int], int]], excess: int) -> None:
@@ -188,6 +224,7 @@ def _context(
     ranking: Sequence[int],
     tokens: int,
     tokens_before: int,
+    is_enough: bool,
 ) -> Context:
     """``kept`` in the order of the text, ``dropped`` best first."""
 
@@ -209,6 +246,7 @@ def _context(
         text=page.text,
         tokens=tokens,
         tokens_before=tokens_before,
+        is_enough=is_enough,
         kept=tuple(map(sentence, page.sentences)),
         dropped=tuple(sentence(index) for index in ranking if index not in kept),
         sources=tuple(

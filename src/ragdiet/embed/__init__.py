@@ -4,6 +4,7 @@ from ragdiet.embed.cohere import CohereEmbedder
 from ragdiet.embed.minilm import MiniLM
 from ragdiet.embed.models import bedrock_embedder
 from ragdiet.embed.nova import NovaEmbedder
+from ragdiet.embed.openai import OpenAIEmbedder
 from ragdiet.embed.titan import TitanEmbedder
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CohereEmbedder",
     "MiniLM",
     "NovaEmbedder",
+    "OpenAIEmbedder",
     "TitanEmbedder",
     "bedrock_embedder",
     "cached_embedder",

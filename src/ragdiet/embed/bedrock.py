@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextvars import copy_context
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ragdiet.account import Calibration, Ledger, PriceBook, metered
-from ragdiet.bedrock import BedrockClient, halves, is_too_long
-from ragdiet.embed.decode import EmbeddingType, mean_vector, unit_vector, vectors_of
+from ragdiet.bedrock import BedrockClient
+from ragdiet.embed.batches import Batches, Vectors
+from ragdiet.embed.decode import EmbeddingType, unit_vector, vectors_of
 from ragdiet.embed.form import Form, pieces, requests
-from ragdiet.errors import InvalidArgument, ModelInputError, UnknownModel
+from ragdiet.errors import InvalidArgument, UnknownModel
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
 from ragdiet.types import Embedding, Quote, Space, Usage
@@ -23,13 +21,6 @@ from ragdiet.types import Embedding, Quote, Space, Usage
 if TYPE_CHECKING:
     from ragdiet.protocols import TokenCounter
     from ragdiet.types import EmbedKind
-
-_log = logging.getLogger("ragdiet.embed")
-
-_SHORTEST = 64
-"""Characters: a text that is no longer and is refused as too long is refused for another reason."""
-
-_Vectors: TypeAlias = list[NDArray[np.float32]]
 
 
 class BedrockEmbedder:
@@ -102,16 +93,16 @@ class BedrockEmbedder:
         if isinstance(texts, str):
             raise InvalidArgument("texts is one string: give a list of texts")
         parts = [self._parts(number, text) for number, text in enumerate(texts)]
-        flat = [part for own in parts for part in own]
-        counted = self._counter.count_batch(flat)
+        batches = Batches(
+            partial(self._send, kind),
+            groups=lambda counted: requests(list(map(self.billed.now.most, counted)), self._form),
+            concurrency=self._concurrency,
+            counter=self._counter,
+            model=self.model,
+        )
         with tracing(current()):  # one prompt_id for all requests, also outside of an ask
-            found, billed = self._all(flat, counted, kind)
-        vectors = np.zeros((len(texts), self.space.dimensions), np.float32)
-        first = 0
-        for row, own in enumerate(parts):
-            places = slice(first, first + len(own))
-            vectors[row] = mean_vector(found[places], counted[places]) if len(own) > 1 else found[first]
-            first += len(own)
+            found, billed = batches.vectors(parts)
+        vectors = np.array(found, np.float32) if found else np.zeros((0, self.space.dimensions), np.float32)
         return Embedding(vectors=vectors, tokens=billed)
 
     def quote_texts(self, texts: Sequence[str]) -> Quote:
@@ -137,64 +128,18 @@ class BedrockEmbedder:
                 f"text {number} has about {tokens:,} tokens, {self.model} takes {form.most_tokens:,}: "
                 "cut it into smaller chunks"
             )
-        parts = pieces(text, form, self._counter.count)
-        if len(parts) > 1:
-            self._tell_of(text, len(parts))
-        return parts
+        return pieces(text, form, self._counter.count)
 
-    def _all(self, texts: Sequence[str], counted: Sequence[int], kind: EmbedKind) -> tuple[_Vectors, int]:
-        """The vectors of texts within the limits, and the tokens billed for them."""
-
-        def one(places: range) -> tuple[_Vectors, int]:
-            return self._request(texts[places.start : places.stop], counted[places.start : places.stop], kind)
-
-        groups = list(requests(list(map(self.billed.now.most, counted)), self._form))
-        if len(groups) < 2:
-            made = [one(places) for places in groups]
-        else:
-            with ThreadPoolExecutor(min(self._concurrency, len(groups)), thread_name_prefix="embed") as pool:
-                # Each thread runs in a copy of this context, or its ledger rows would lose their prompt_id.
-                futures = [pool.submit(copy_context().run, one, places) for places in groups]
-                try:
-                    for future in as_completed(futures):
-                        future.result()
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
-            made = [future.result() for future in futures]
-        return [vector for vectors, _ in made for vector in vectors], sum(tokens for _, tokens in made)
-
-    def _request(self, texts: Sequence[str], counted: Sequence[int], kind: EmbedKind) -> tuple[_Vectors, int]:
-        """One request; or where the model says of it that a text is too long, those of its halves."""
+    def _send(self, kind: EmbedKind, texts: Sequence[str], counted: Sequence[int]) -> tuple[Vectors, int]:
         worst = Usage(input_tokens=sum(map(self.billed.now.most, counted)))
-        try:
-            return self._client.run(
-                self.model, lambda: self._try(texts, sum(counted), worst, kind), tokens=worst.input_tokens
-            )
-        except ModelInputError as error:
-            if not is_too_long(error) or (len(texts) == 1 and len(texts[0]) <= _SHORTEST):
-                raise
-        if len(texts) > 1:
-            middle = len(texts) // 2
-            left, billed_left = self._request(texts[:middle], counted[:middle], kind)
-            right, billed_right = self._request(texts[middle:], counted[middle:], kind)
-            return left + right, billed_left + billed_right
-        self._tell_of(texts[0], 2)
-        parts = halves(texts[0])
-        own = self._counter.count_batch(parts)
-        found, billed = self._all(parts, own, kind)
-        return [mean_vector(found, own)], billed
-
-    def _tell_of(self, text: str, parts: int) -> None:
-        _log.warning(
-            "a text of %s characters is too long for %s and is embedded in %d parts, as their mean: smaller chunks "
-            "are found more exactly",
-            f"{len(text):,}",
+        return self._client.run(
             self.model,
-            parts,
+            lambda: self._try(texts, sum(counted), worst, kind),
+            tokens=worst.input_tokens,
+            used=lambda made: made[1],
         )
 
-    def _try(self, texts: Sequence[str], counted: int, worst: Usage, kind: EmbedKind) -> tuple[_Vectors, int]:
+    def _try(self, texts: Sequence[str], counted: int, worst: Usage, kind: EmbedKind) -> tuple[Vectors, int]:
         body = self._form.body(texts, kind, self.space.dimensions, self._type)
         with metered(
             self.ledger, stage="embed", model=self.model, price=self._price, worst=worst, region=self._region

@@ -1,7 +1,10 @@
 from ragdiet.generate.citations import citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
+from ragdiet.generate.converse_request import ConverseGuardrail
+from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
 
 __all__ = [
@@ -10,7 +13,11 @@ __all__ = [
     "SYSTEM",
     "AnswerLength",
     "ConverseGenerator",
+    "ConverseGuardrail",
+    "ConverseStream",
     "ExtractiveReader",
+    "OpenAIGenerator",
+    "OpenAIStream",
     "answer_length",
     "citations",
     "cited_claims",

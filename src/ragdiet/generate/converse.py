@@ -1,26 +1,38 @@
-"""Any Bedrock chat model, through the Converse API."""
+"""Any Bedrock chat model, through Converse and ConverseStream."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ragdiet.account import Calibration, Ledger, OpenCall, PriceBook, Ratio, metered
+from ragdiet.account import Calibration, Exact, Ledger, OpenCall, PriceBook, TokenBand, metered
 from ragdiet.bedrock import (
     BedrockClient,
     CacheTtl,
     PrefixNotCached,
+    Preflight,
     Reuse,
     cheapest_ttl,
-    converse_usage,
     price_with_cache,
+    priced_model,
     smallest_cached,
 )
-from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, UnknownPrice
-from ragdiet.generate.prompt import prefix, user_message
+from ragdiet.errors import InvalidArgument, InvalidQuestion, UnknownPrice
+from ragdiet.generate.converse_bill import ConverseBill
+from ragdiet.generate.converse_request import (
+    ConverseGuardrail,
+    ConverseOptions,
+    converse_request,
+    messages,
+    worst_usage,
+)
+from ragdiet.generate.converse_stream import ConverseStream, Reading
+from ragdiet.generate.prompt import prefix
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
 from ragdiet.types import Generation, Quote, Usage
@@ -31,23 +43,35 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ragdiet.generate")
 
-# Converse allows 256 of these characters in a value of requestMetadata.
-_NOT_METADATA = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One prompt on its way: boto3's request, the texts in it, our count of them, and the most that a try can use."""
+
+    request: Mapping[str, Any]
+    texts: Sequence[str]
+    counted: int
+    before: int
+    ttl: CacheTtl | None
+    worst: Usage
 
 
 class ConverseGenerator:
-    """Answers with the Bedrock model, inference profile or prompt router of exactly the id ``model``.
+    """Answers with the Bedrock model, inference profile or prompt router of exactly the id or ARN ``model``.
 
-    The price is looked up here: UnknownPrice now, not after the money is spent. ``service_tier`` is
-    ``flex`` or ``priority`` where the price row lists it, or "" for the standard one. ``temperature``
-    None leaves it out, for models that refuse it.
+    The price is looked up here: UnknownPrice now, not after the money is spent. For the ARN of an application inference
+    profile that takes a request, to find the model behind it. ``service_tier`` is ``flex`` or ``priority`` where the
+    price row lists it, or "" for the standard one. ``temperature`` None leaves it out, for models that refuse it.
+    ``guardrail`` is one that Bedrock runs over each request, at the price of its policies. ``fields`` are parameters
+    that only this model has (Converse's additionalModelRequestFields).
 
     ``cache``: "auto" marks the end of the prompt's unvarying part with a cachePoint where the model caches so
     many tokens and the asks come so close together that it pays; "5m" and "1h" do so from the first ask on, and
     log a ``PrefixNotCached`` warning, once a prefix, where the model does not cache it; "off" never does.
 
     ``billed`` is the ratio of the model's tokens to ``counter``'s, by which worst cases and quotes are reckoned; it is
-    learnt from each reply, and kept where ``calibration`` keeps it.
+    learnt from each reply, and kept where ``calibration`` keeps it. With ``preflight`` a quote asks CountTokens first,
+    which is exact and free, where the model has it (``ragdiet.bedrock.counted_as``).
     """
 
     def __init__(
@@ -63,26 +87,29 @@ class ConverseGenerator:
         counter: TokenCounter | None = None,
         cache: Literal["auto", "5m", "1h", "off"] = "auto",
         calibration: Calibration | None = None,
+        preflight: bool = False,
+        guardrail: ConverseGuardrail | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         if cache not in ("auto", "5m", "1h", "off"):
             raise InvalidArgument(f"cache is {cache!r}: give 'auto', '5m', '1h' or 'off'")
         if client is not None and client.region != region:
             raise InvalidArgument(f"the client is of the region {client.region}, the generator of {region}: name one")
         self.model = model
-        self._region = region
         self.ledger = ledger
-        self._prices = prices
-        self._price = prices.price(model, region)
-        if service_tier and service_tier != "default" and service_tier not in self._price.tiers:
-            listed = ", ".join(self._price.tiers) or "none"
-            raise UnknownPrice(f"{model} has no price for the tier {service_tier!r}; listed are: {listed}. Choose one.")
-        self._tier = service_tier
         self._client = client or BedrockClient(region)
-        self._temperature = temperature
+        priced = priced_model(model, self._client, prices)
+        self._bill = ConverseBill.of(
+            model, priced, region=region, prices=prices, tier=service_tier, guardrail=guardrail
+        )
+        self._options = ConverseOptions(
+            temperature=temperature, tier=service_tier, guardrail=guardrail, fields=dict(fields or {})
+        )
         self._counter = counter or default_counter()
         self.billed = (calibration or Calibration()).of(model, self._counter.name)
+        self._preflight = Preflight(self._client, priced, ledger=ledger, region=region) if preflight else None
         self._cache = cache
-        self._smallest_cached = smallest_cached(model)
+        self._smallest_cached = smallest_cached(priced)
         if cache == "1h" and self._smallest_cached and not self._priced("1h"):
             raise UnknownPrice(f"{model} has no price for a cache of an hour: choose cache='5m' or 'auto'")
         self._reuse = Reuse()
@@ -91,34 +118,37 @@ class ConverseGenerator:
     def generate(self, prompt: Prompt) -> Generation:
         """One reply. An empty completion, a stop at ``max_tokens`` or by a filter is a Generation too:
         its ``stop_reason`` is the provider's word, passed on as it is."""
-        if not prompt.question.strip():
-            raise InvalidQuestion("the question is empty: ask something")
-        if prompt.max_tokens < 1:
-            raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
-        before, after = self._counted(prompt)
-        ratio = self.billed.now
-        ttl = self._cache_ttl(prompt, before, ratio)
-        request = self._request(prompt, ttl)
-        worst = _worst(ratio, before, after, prompt.max_tokens, ttl)
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
-            request["requestMetadata"] = {"prompt_id": _NOT_METADATA.sub("_", current().prompt_id)[:256]}
+            asked = self._asked(prompt, is_stream=False)
             made = self._client.run(
                 self.model,
-                lambda: self._try(request, worst),
-                tokens=worst.total_tokens,
+                lambda: self._try(asked),
+                tokens=asked.worst.total_tokens,
                 used=lambda made: made.usage.total_tokens,
             )
-        self.billed.learn(before + after, made.usage.total_tokens - made.usage.output_tokens)
-        if self._cache == ttl and not made.usage.cached_tokens:
-            self._warn(prompt, before)
+            self._learn(prompt, asked, made)
         return made
+
+    def stream(self, prompt: Prompt) -> ConverseStream:
+        """The reply's text as the model writes it; the request is sent when the first is read. Tries that fail before
+        there is any text are made again, as those of ``generate`` are; after it the error is raised. Whoever leaves
+        before the end has the rest read in the background, since it is billed, and its price noted."""
+        trace = current()
+
+        def opened() -> Reading:
+            with tracing(trace):
+                asked = self._asked(prompt, is_stream=True)
+                ends = self._client.retry.ends()
+                return self._client.retry.run(lambda: self._open(asked, prompt, ends))
+
+        return ConverseStream(opened, in_background=self._client.in_background)
 
     def quote(self, prompt: Prompt) -> Quote:
         """Least: a reply of one token, and the fewest tokens that our count may be billed as. Expected: what it is
         likely to be billed as, and a reply of a third of its cap. Most: the most tokens, the longest reply, every try
         billed."""
         before, after = self._counted(prompt)
-        ratio = self.billed.now
+        ratio = self._band(prompt, before + after)
         least = Usage(input_tokens=ratio.least(before + after), output_tokens=1)
         ttls: list[CacheTtl | None] = [None]
         if self._may_cache(before, ratio):
@@ -126,31 +156,62 @@ class ConverseGenerator:
             cached = ratio.least(before)
             least = Usage(input_tokens=ratio.least(after), cache_read_tokens=cached, output_tokens=1)
         expected = Usage(input_tokens=ratio.expected(before + after), output_tokens=max(1, prompt.max_tokens // 3))
-        worst = [_worst(ratio, before, after, prompt.max_tokens, ttl) for ttl in ttls]
+        worst = [worst_usage(ratio, before, after, prompt.max_tokens, ttl) for ttl in ttls]
         return Quote(
-            least=self._cost(least),
-            expected=self._cost(expected),
-            most=self._client.retry.billed_attempts * max(map(self._cost, worst)),
+            least=self._bill.row.covering(least).cost(least, tier=self._bill.tier),
+            expected=self._most(expected, prompt),
+            most=self._client.retry.billed_attempts * max(self._most(usage, prompt) for usage in worst),
         )
 
-    def _cost(self, usage: Usage) -> Decimal:
-        return self._price.covering(usage).cost(usage, tier=self._tier)
+    def _most(self, usage: Usage, prompt: Prompt) -> Decimal:
+        return self._bill.worst(usage, _texts(prompt)).cost(usage, tier=self._bill.tier)
+
+    def _band(self, prompt: Prompt, counted: int) -> TokenBand:
+        exact = None
+        if self._preflight:
+            request = converse_request(prompt, self._options, None, prompt_id=current().prompt_id, is_stream=False)
+            exact = self._preflight.count(request)
+        if exact is None:
+            return self.billed.now
+        self.billed.learn(counted, exact)
+        return Exact(billed=exact, counted=counted)
 
     def _counted(self, prompt: Prompt) -> tuple[int, int]:
         """Tokens before the cache point, and after it."""
-        texts = [block["text"] for message in _messages(prompt) for block in message["content"]]
-        before, *after = self._counter.count_batch([prefix(prompt), *texts])
+        before, *after = self._counter.count_batch([prefix(prompt), *_texts(prompt)])
         return before, sum(after)
 
-    def _priced(self, ttl: CacheTtl) -> bool:
-        return price_with_cache(self._price, ttl, 0.0) is not None
+    def _asked(self, prompt: Prompt, *, is_stream: bool) -> _Asked:
+        if not prompt.question.strip():
+            raise InvalidQuestion("the question is empty: ask something")
+        if prompt.max_tokens < 1:
+            raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
+        before, after = self._counted(prompt)
+        ratio = self.billed.now
+        ttl = self._cache_ttl(prompt, before, ratio)
+        return _Asked(
+            request=converse_request(prompt, self._options, ttl, prompt_id=current().prompt_id, is_stream=is_stream),
+            texts=_texts(prompt),
+            counted=before + after,
+            before=before,
+            ttl=ttl,
+            worst=worst_usage(ratio, before, after, prompt.max_tokens, ttl),
+        )
 
-    def _may_cache(self, before: int, ratio: Ratio) -> bool:
+    def _learn(self, prompt: Prompt, asked: _Asked, made: Generation) -> None:
+        self.billed.learn(asked.counted, made.usage.total_tokens - made.usage.output_tokens)
+        if self._cache == asked.ttl and not made.usage.cached_tokens:
+            self._warn(prompt, asked.before)
+
+    def _priced(self, ttl: CacheTtl) -> bool:
+        return price_with_cache(self._bill.row, ttl, 0.0) is not None
+
+    def _may_cache(self, before: int, ratio: TokenBand) -> bool:
         """Whether the model caches so many tokens, by the greatest number that they can be."""
         smallest = self._smallest_cached
         return self._cache != "off" and smallest is not None and ratio.most(before) >= smallest
 
-    def _cache_ttl(self, prompt: Prompt, before: int, ratio: Ratio) -> CacheTtl | None:
+    def _cache_ttl(self, prompt: Prompt, before: int, ratio: TokenBand) -> CacheTtl | None:
         if self._cache == "off":
             return None
         gaps = self._reuse.gaps(prefix(prompt))
@@ -158,7 +219,7 @@ class ConverseGenerator:
             if self._cache != "auto":
                 self._warn(prompt, before)
             return None
-        return cheapest_ttl(self._price, gaps) if self._cache == "auto" else self._cache
+        return cheapest_ttl(self._bill.row, gaps) if self._cache == "auto" else self._cache
 
     def _warn(self, prompt: Prompt, before: int) -> None:
         key = hash(prefix(prompt))
@@ -166,81 +227,47 @@ class ConverseGenerator:
             self._warned.add(key)
             _log.warning(PrefixNotCached(model=self.model, tokens=before, minimum=self._smallest_cached))
 
-    def _try(self, request: Mapping[str, Any], worst: Usage) -> Generation:
-        with metered(
+    def _metered(self, asked: _Asked) -> AbstractContextManager[OpenCall]:
+        return metered(
             self.ledger,
             stage="generate",
             model=self.model,
-            price=self._price.covering(worst),
-            worst=worst,
-            region=self._region,
-            tier=self._tier,
-        ) as call:
-            reply = self._client.converse(self.model, request)
-            usage = converse_usage(reply, model=self.model)
-            self._settle(call, reply, usage)
-            message = (reply.get("output") or {}).get("message")
-            if message is None:
-                raise BadReply(f"{self.model} sent no message. Try again, or another model.", code="MissingMessage")
-        return Generation(
-            text="".join(block["text"] for block in message.get("content") or () if "text" in block),
-            model=self.model,
-            served=call.call.served,
-            usage=usage,
-            stop_reason=reply.get("stopReason", ""),
-            cost=call.call.cost,
-            seconds=call.call.seconds,
+            price=self._bill.worst(asked.worst, asked.texts),
+            worst=asked.worst,
+            region=self._bill.region,
+            tier=self._bill.tier,
         )
 
-    def _settle(self, call: OpenCall, reply: Mapping[str, Any], usage: Usage) -> None:
-        """Price the reply by the tier it echoes and, behind a prompt router, by the model that served."""
-        tier = (reply.get("serviceTier") or {}).get("type") or self._tier
-        invoked = ((reply.get("trace") or {}).get("promptRouter") or {}).get("invokedModelId")
-        served = invoked.rpartition("/")[2] if invoked else self.model  # an ARN, the id behind its last slash
-        price = self._price
-        if served != self.model:
-            try:
-                price = self._prices.price(served, self._region)
-            except UnknownPrice:
-                price = price.noted(f"no row for {served}: priced as {self.model}")
-        call.settle(usage, served=served, tier=tier, price=price.covering(usage, tier=tier))
+    def _try(self, asked: _Asked) -> Generation:
+        with self._metered(asked) as call:
+            reply = self._client.converse(self.model, asked.request)
+            self._bill.settle(call, reply, asked.texts)
+        return self._bill.generation(call, reply)
 
-    def _request(self, prompt: Prompt, ttl: CacheTtl | None) -> dict[str, Any]:
-        inference: dict[str, Any] = {"maxTokens": prompt.max_tokens}
-        if self._temperature is not None:
-            inference["temperature"] = self._temperature
-        request: dict[str, Any] = {
-            "messages": _messages(prompt),
-            "inferenceConfig": inference,
-        }
-        if (before := prefix(prompt)).strip():
-            request["system"] = [{"text": before}]
-            if ttl:
-                # Five minutes is what every model has without a name for it.
-                request["system"].append({"cachePoint": {"type": "default"} | ({"ttl": ttl} if ttl != "5m" else {})})
-        if self._tier:
-            request["serviceTier"] = {"type": self._tier}
-        return request
+    def _open(self, asked: _Asked, prompt: Prompt, ends: float) -> Reading:
+        """A stream whose first text has come, or its end. Its turn and its row stay open until it is read."""
+        trace = current()
+        with ExitStack() as opening:
+            turn = opening.enter_context(self._client.admission(self.model, tokens=asked.worst.total_tokens, ends=ends))
+            call = opening.enter_context(self._metered(asked))
+            began = time.perf_counter()
 
+            def settled(reply: Mapping[str, Any]) -> None:
+                self._bill.settle(call, reply, asked.texts)
+                turn.used = call.call.usage.total_tokens
 
-def _worst(ratio: Ratio, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
-    """The most that one try can be billed with: with a cache point, a prefix that is written."""
-    first, rest = ratio.most(before), ratio.most(after)
-    if ttl is None:
-        return Usage(input_tokens=first + rest, output_tokens=max_tokens)
-    if ttl == "1h":
-        return Usage(input_tokens=rest, cache_write_1h_tokens=first, output_tokens=max_tokens)
-    return Usage(input_tokens=rest, cache_write_5m_tokens=first, output_tokens=max_tokens)
+            def made(reply: Mapping[str, Any], first: float | None) -> Generation:
+                generation = self._bill.generation(call, reply, first)
+                with tracing(trace):
+                    self._learn(prompt, asked, generation)
+                return generation
+
+            events = self._client.converse_stream(self.model, asked.request)
+            reading = Reading(events, settled=settled, made=made, began=began)
+            reading.until_text()
+            reading.held = opening.pop_all()
+        return reading
 
 
-def _messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """Turns as Converse takes them: none blank, the user first, roles by turns (equal neighbours share one)."""
-    turns = [(turn.role, turn.text) for turn in prompt.history if turn.text.strip()]
-    turns.append(("user", user_message(prompt)))
-    messages: list[dict[str, Any]] = []
-    for role, text in turns:
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"].append({"text": text})
-        elif messages or role == "user":
-            messages.append({"role": role, "content": [{"text": text}]})
-    return messages
+def _texts(prompt: Prompt) -> list[str]:
+    return [block["text"] for message in messages(prompt) for block in message["content"]]

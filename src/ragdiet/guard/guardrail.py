@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
-from ragdiet.bedrock import BedrockClient
+from ragdiet.bedrock import GUARDRAIL_PRICES, GUARDRAIL_UNIT, BedrockClient, billed_units, findings, named
 from ragdiet.errors import BadReply, InvalidArgument, ModelInputError
 from ragdiet.observe import current, tracing
 from ragdiet.types import GuardVerdict, Usage
-
-UNIT = 1_000
-"""Characters of a text unit, by which a guardrail is billed."""
-
-_POLICIES = (
-    "topicPolicyUnits",
-    "contentPolicyUnits",
-    "wordPolicyUnits",
-    "sensitiveInformationPolicyUnits",
-    "sensitiveInformationPolicyFreeUnits",
-    "contextualGroundingPolicyUnits",
-)
-PRICES: Mapping[str, str] = {policy: f"guardrail/{policy}" for policy in _POLICIES}
-"""The rows of the price book that a guardrail is billed by."""
 
 # What contextual grounding takes, in characters.
 _MOST_QUESTION, _MOST_SOURCES, _MOST_REPLY = 1_000, 100_000, 5_000
@@ -65,7 +51,7 @@ class BedrockGuardrail:
         self.ledger = ledger
         self._guardrail = {"guardrailIdentifier": identifier, "guardrailVersion": version, "outputScope": "FULL"}
         self._region = region
-        self._prices = UnitPrices.of(prices, PRICES, region)
+        self._prices = UnitPrices.of(prices, GUARDRAIL_PRICES, region)
         self._client = client or BedrockClient(region)
 
     def check_input(self, text: str) -> GuardVerdict:
@@ -102,14 +88,14 @@ class BedrockGuardrail:
         return self._apply("OUTPUT", [block for block in blocks if block["text"]["text"]])
 
     def _apply(self, source: Literal["INPUT", "OUTPUT"], blocks: Sequence[Mapping[str, Any]]) -> GuardVerdict:
-        size = sum(-(-len(block["text"]["text"]) // UNIT) for block in blocks)
+        size = sum(-(-len(block["text"]["text"]) // GUARDRAIL_UNIT) for block in blocks)
         request = {**self._guardrail, "source": source, "content": list(blocks)}
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             reply = self._client.run(self.name, lambda: self._try(request, size))
         return self._verdict(reply)
 
     def _try(self, request: Mapping[str, Any], size: int) -> Mapping[str, Any]:
-        worst = dict.fromkeys(PRICES, size)
+        worst = dict.fromkeys(GUARDRAIL_PRICES, size)
         with metered(
             self.ledger,
             stage="guard",
@@ -124,7 +110,7 @@ class BedrockGuardrail:
             return reply
 
     def _verdict(self, reply: Mapping[str, Any]) -> GuardVerdict:
-        found = list(_findings(reply.get("assessments") or ()))
+        found = list(findings(reply.get("assessments") or ()))
         scores = {
             str(part["type"]).lower(): float(part["score"])
             for policy, part in found
@@ -137,8 +123,8 @@ class BedrockGuardrail:
             raise BadReply(
                 f"{self.name}: it decided {action!r}, which is not known. Upgrade ragdiet.", code="NewAction"
             )
-        masked = [_named(policy, part) for policy, part in found if part.get("action") == "ANONYMIZED"]
-        blocked = [_named(policy, part) for policy, part in found if part.get("action") == "BLOCKED"]
+        masked = [named(policy, part) for policy, part in found if part.get("action") == "ANONYMIZED"]
+        blocked = [named(policy, part) for policy, part in found if part.get("action") == "BLOCKED"]
         texts = [output.get("text", "") for output in reply.get("outputs") or ()]
         if masked and not blocked and any(texts):
             reason = f"{self.name} masked {', '.join(dict.fromkeys(masked))}"
@@ -146,37 +132,3 @@ class BedrockGuardrail:
         # An intervention that does not say why is taken for a block.
         because = ", ".join(dict.fromkeys(blocked)) or reply.get("actionReason") or "for a reason it did not give"
         return GuardVerdict(action="block", reason=f"{self.name}: {because}", scores=scores)
-
-
-def billed_units(usage: object, name: str) -> dict[str, int]:
-    """The units of each policy; BadReply where they are missing or no counts."""
-    if not isinstance(usage, Mapping) or not usage:
-        raise BadReply(f"{name}: the reply holds no usage. The ledger holds the worst case.", code="MissingUsage")
-    units = {policy: count for policy, count in usage.items() if policy.endswith("Units") or policy == "textUnits"}
-    for policy, count in units.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise BadReply(f"{name}: {policy} is {count!r}, not a count. The ledger holds the worst case.")
-    return units
-
-
-def _findings(assessments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each policy's parts: a filter, a topic, a word, a kind of personal data, with its action."""
-    for assessment in assessments:
-        for policy, content in assessment.items():
-            if policy.endswith("Policy") and isinstance(content, Mapping):
-                for parts in content.values():
-                    yield from ((policy, part) for part in parts if isinstance(part, Mapping))
-
-
-def _named(policy: str, part: Mapping[str, Any]) -> str:
-    what = part.get("name") or part.get("type") or "a word of the list"
-    kind = {
-        "topicPolicy": "topic",
-        "contentPolicy": "content",
-        "wordPolicy": "word",
-        "sensitiveInformationPolicy": "personal data",
-        "contextualGroundingPolicy": "grounding",
-    }.get(policy, policy)
-    if policy == "contextualGroundingPolicy":
-        return f"{str(what).lower()} {part.get('score')} under {part.get('threshold')}"
-    return f"{kind} {what}"

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
-from ragdiet.bedrock import BedrockClient
+from ragdiet.bedrock import GUARDRAIL_UNIT, BedrockClient, billed_units
 from ragdiet.errors import BadReply, InvalidArgument
-from ragdiet.guard.guardrail import UNIT, billed_units
 from ragdiet.observe import current, tracing
 from ragdiet.types import GuardVerdict, Usage
 
@@ -74,7 +73,7 @@ class BedrockGuardrailChecks:
 
     def _check(self, text: str, role: Literal["user", "assistant"]) -> GuardVerdict:
         request = {"messages": [{"role": role, "content": [{"text": text}]}], "checks": self._checks}
-        size = max(1, -(-len(text) // UNIT))
+        size = max(1, -(-len(text) // GUARDRAIL_UNIT))
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             reply = self._client.run(self.name, lambda: self._try(request, size))
         return self._verdict(text, reply.get("results") or {})

@@ -21,19 +21,23 @@ class Engine:
         self.service = service
         self.url = ""
         self._address = (host, port)
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
         self._connections: set[Connection] = set()
-        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
         self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="bedrock-stand-in", daemon=True)
 
     def start(self) -> None:
         """Return once the socket listens. Raises OSError where it cannot."""
+        if self._thread:
+            raise RuntimeError("the stand-in is running already")
+        ready = threading.Event()
+        self._failed = None
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="bedrock-stand-in", daemon=True)
         self._thread.start()
-        self._ready.wait()
+        ready.wait()
         if self._failed:
-            self._thread.join()
+            self.stop()
             raise self._failed
 
     def ask(self, name: str, *args: Any, **given: Any) -> Any:
@@ -42,25 +46,27 @@ class Engine:
 
     def stop(self) -> None:
         """Return once no thread is left."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
+        thread, self._thread = self._thread, None
+        if thread:
+            if self._loop and self._stopping and not self._failed:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, ready: threading.Event) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve(ready))
         except OSError as error:
             self._failed = error
         finally:
-            self._ready.set()
-            self._loop.close()
+            ready.set()
 
-    async def _serve(self) -> None:
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="bedrock-stand-in")
         listener = await self._loop.create_server(lambda: self._connected(pool), *self._address, backlog=512)
         host, port = listener.sockets[0].getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._ready.set()
+        ready.set()
         await self._stopping.wait()
         listener.close()
         for connection in tuple(self._connections):

@@ -221,8 +221,6 @@ def _parsed(head: bytes) -> tuple[str, str, dict[str, str]]:
         if not colon or not name or name != name.strip() or any(sign in value for sign in "\r\n\0"):
             raise _BadRequest(400, "a header is malformed")
         name = name.lower()
-        if name in headers and name in ("content-length", "host", "authorization"):
-            raise _BadRequest(400, f"{name} is given twice")
         headers[name] = f"{headers[name]},{value.strip()}" if name in headers else value.strip()
     return parts[0], parts[1], headers
 

@@ -39,7 +39,7 @@ def apply(given: Mapping[str, Any], guardrail: Guardrail) -> tuple[dict[str, Any
         "usage": judged.units,
         "action": "GUARDRAIL_INTERVENED" if judged.intervened else "NONE",
         "outputs": [{"text": text} for text in judged.texts] if judged.intervened else [],
-        "assessments": [judged.assessment | {"invocationMetrics": {"usage": judged.units}}],
+        "assessments": [_measured(judged)],
         "guardrailCoverage": coverage,
     }
     if judged.intervened:
@@ -89,9 +89,13 @@ class Watch:
             return {}
         found: dict[str, Any] = {}
         if self.before:
-            found["inputAssessment"] = {self.name: self.before.assessment}
+            found["inputAssessment"] = {self.name: _measured(self.before)}
         if self.after:
-            found |= {"modelOutput": [said], "outputAssessments": {self.name: [self.after.assessment]}}
+            found |= {"modelOutput": [said], "outputAssessments": {self.name: [_measured(self.after)]}}
         if any(judged and judged.intervened for judged in (self.before, self.after)):
             found["actionReason"] = "Guardrail blocked."
         return {"trace": {"guardrail": found}}
+
+
+def _measured(judged: Judged) -> dict[str, Any]:
+    return judged.assessment | {"invocationMetrics": {"usage": judged.units}}

@@ -15,7 +15,9 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "MAC_ADDRESS": re.compile(r"\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b"),
     "AWS_ACCESS_KEY": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     "AWS_SECRET_KEY": re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+=]{40}(?![A-Za-z0-9/+=])"),
-    "PHONE": re.compile(r"(?<![\w.])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,4}\)[ -]?|\d{2,4}[ -])\d{3,4}[ -]?\d{3,4}\b"),
+    "PHONE": re.compile(
+        r"(?<!\d[ -])(?<![\w.])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,4}\)[ -]?|\d{2,4}[ -])\d{3,4}[ -]?\d{3,4}\b(?![ -]?\d)"
+    ),
     "URL": re.compile(r"\bhttps?://[^\s<>\"']{1,2000}"),
     "PASSWORD": re.compile(r"(?i)(?<=password[:=])\s?\S{4,64}|(?<=password is )\S{4,64}"),
 }

@@ -1,0 +1,116 @@
+"""What Converse is asked with, made from a prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ragdiet.errors import InvalidArgument
+from ragdiet.generate.prompt import prefix, user_message
+from ragdiet.types import Usage
+
+if TYPE_CHECKING:
+    from ragdiet.account import TokenBand
+    from ragdiet.bedrock import CacheTtl
+    from ragdiet.types import Prompt
+
+# Converse allows 256 of these characters in a value of requestMetadata.
+_NOT_METADATA = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
+# As botocore's service model has them.
+_IDENTIFIER = re.compile(r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+")
+_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConverseGuardrail:
+    """A guardrail that Bedrock runs over the request and the reply, by id or ARN.
+
+    ``trace`` tells which policy stepped in and what units are billed; "disabled" leaves both unknown, and the worst
+    case is booked. ``stream`` "sync" holds each part of a stream back until it is judged; "async" shows it at once.
+    """
+
+    identifier: str
+    version: str
+    trace: Literal["enabled", "enabled_full", "disabled"] = "enabled"
+    stream: Literal["sync", "async"] = "sync"
+
+    def __post_init__(self) -> None:
+        if not _IDENTIFIER.fullmatch(self.identifier):
+            raise InvalidArgument(
+                f"{self.identifier!r} is neither a guardrail's id nor its ARN: copy it from the console"
+            )
+        if not _VERSION.fullmatch(self.version):
+            raise InvalidArgument(f"{self.version!r} is no version of a guardrail: give a number as text, or 'DRAFT'")
+        if self.trace not in ("enabled", "enabled_full", "disabled") or self.stream not in ("sync", "async"):
+            raise InvalidArgument(
+                "a guardrail's trace is 'enabled', 'enabled_full' or 'disabled', stream 'sync' or 'async'"
+            )
+
+    @property
+    def name(self) -> str:
+        return f"guardrail {self.identifier.rpartition('/')[2]}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConverseOptions:
+    """What is the same for each request of a generator. ``fields`` are a model's own parameters."""
+
+    temperature: float | None = 0.0
+    tier: str = ""
+    guardrail: ConverseGuardrail | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def converse_request(
+    prompt: Prompt, options: ConverseOptions, ttl: CacheTtl | None, *, prompt_id: str, is_stream: bool
+) -> dict[str, Any]:
+    """boto3's arguments without modelId. maxTokens is always there: what is not capped is reserved of the quota."""
+    inference: dict[str, Any] = {"maxTokens": prompt.max_tokens}
+    if options.temperature is not None:
+        inference["temperature"] = options.temperature
+    request: dict[str, Any] = {
+        "messages": messages(prompt),
+        "inferenceConfig": inference,
+        "requestMetadata": {"prompt_id": _NOT_METADATA.sub("_", prompt_id)[:256]},
+    }
+    if (before := prefix(prompt)).strip():
+        request["system"] = [{"text": before}]
+        if ttl:
+            # Five minutes is what every model has without a name for it.
+            request["system"].append({"cachePoint": {"type": "default"} | ({"ttl": ttl} if ttl != "5m" else {})})
+    if options.tier:
+        request["serviceTier"] = {"type": options.tier}
+    if options.fields:
+        request["additionalModelRequestFields"] = dict(options.fields)
+    if options.guardrail:
+        request["guardrailConfig"] = {
+            "guardrailIdentifier": options.guardrail.identifier,
+            "guardrailVersion": options.guardrail.version,
+            "trace": options.guardrail.trace,
+        } | ({"streamProcessingMode": options.guardrail.stream} if is_stream else {})
+    return request
+
+
+def messages(prompt: Prompt) -> list[dict[str, Any]]:
+    """Turns as Converse takes them: none blank, the user first, roles by turns (equal neighbours share one)."""
+    turns = [(turn.role, turn.text) for turn in prompt.history if turn.text.strip()]
+    turns.append(("user", user_message(prompt)))
+    made: list[dict[str, Any]] = []
+    for role, text in turns:
+        if made and made[-1]["role"] == role:
+            made[-1]["content"].append({"text": text})
+        elif made or role == "user":
+            made.append({"role": role, "content": [{"text": text}]})
+    return made
+
+
+def worst_usage(ratio: TokenBand, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:
+    """The most that one try can be billed with: with a cache point, a prefix that is written."""
+    if ttl is None:
+        return Usage(input_tokens=ratio.most(before + after), output_tokens=max_tokens)
+    first, rest = ratio.most(before), ratio.most(after)
+    if ttl == "1h":
+        return Usage(input_tokens=rest, cache_write_1h_tokens=first, output_tokens=max_tokens)
+    return Usage(input_tokens=rest, cache_write_5m_tokens=first, output_tokens=max_tokens)
