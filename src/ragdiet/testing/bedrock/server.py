@@ -29,7 +29,8 @@ class BedrockServer:
 
     What there is: ``chat`` are the chat models by exact id, or a mapping of ids to ChatModel; None is all that are
     known. ``models`` adds others; ``tokenizer`` is that of all models that are not handed in themselves. ``profiles``
-    are application inference profiles, id to model; ``denied`` are models without access; ``guardrails`` are by id.
+    are application inference profiles and ``routers`` prompt routers, name to model; ``denied`` are models without
+    access; ``guardrails`` are by id.
 
     What it asks and charges: ``keys`` are the credentials it knows, ``limits`` the quotas by exact model id, ``rates``
     the prices of its bill, ``policy_rates`` USD per 1,000 text units by the name that usage has for a policy.
@@ -52,6 +53,7 @@ class BedrockServer:
         limits: Mapping[str, Limit] | None = None,
         guardrails: Mapping[str, Guardrail] | None = None,
         profiles: Mapping[str, str] | None = None,
+        routers: Mapping[str, str] | None = None,
         denied: Iterable[str] = (),
         keep_requests: bool = True,
         process: bool = False,
@@ -68,6 +70,7 @@ class BedrockServer:
             limits=dict(limits or {}),
             guardrails=dict(guardrails or {}),
             profiles=dict(profiles or {}),
+            routers=dict(routers or {}),
             denied=frozenset(denied),
             keep_requests=keep_requests,
         )
