@@ -232,6 +232,15 @@ def test_a_model_that_needs_a_profile() -> None:
         clients.close()
 
 
+@pytest.mark.parametrize("name", ["jp.amazon.nova-2-lite-v1:0", HAIKU])
+def test_a_profile_needs_no_more_than_itself(name: str) -> None:
+    with BedrockServer(chat=[name]) as server:
+        clients = Clients(server)
+        found = clients.call("GetInferenceProfile", inferenceProfileIdentifier=name)
+        clients.close()
+    assert {model["modelArn"].rpartition("/")[2] for model in found["models"]} == {name.partition(".")[2]}
+
+
 def test_profiles_name_their_models(clients: Clients) -> None:
     found = clients.call("GetInferenceProfile", inferenceProfileIdentifier=LITE)
     assert (found["type"], found["inferenceProfileId"]) == ("SYSTEM_DEFINED", LITE)

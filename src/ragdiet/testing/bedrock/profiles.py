@@ -27,7 +27,7 @@ def profile(identifier: str, world: World) -> dict[str, Any]:
     if application:
         target = world.profiles[name]
     geography, _, base = target.partition(".")
-    is_system = is_profile(target) and base in world.models
+    is_system = is_profile(target)
     if target not in world.models or not (application or is_system):
         raise Refused("ResourceNotFoundException", f"Could not find the inference profile {identifier}.")
     regions = _REGIONS.get(geography, (world.region,)) if is_system else (world.region,)
