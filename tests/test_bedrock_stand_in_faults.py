@@ -152,14 +152,21 @@ def test_retry_after_is_a_header(server: BedrockServer, clients: Clients) -> Non
     assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
 
 
-def test_an_exception_in_a_stream_is_spelled_as_there(server: BedrockServer, clients: Clients) -> None:
-    server.script(Fault(raises="ModelStreamErrorException", message="half-way", frame=2))
+@pytest.mark.parametrize(
+    ("code", "spelled"),
+    [("ModelStreamErrorException", "modelStreamErrorException"), ("InternalFailure", "InternalFailure")],
+    ids=["modelled", "not modelled"],
+)
+def test_an_error_in_a_stream_is_spelled_as_there(
+    code: str, spelled: str, server: BedrockServer, clients: Clients
+) -> None:
+    server.script(Fault(raises=code, message="half-way", frame=2))
     with closing(clients.runtime.converse_stream(**GOOD["ConverseStream"]())["stream"]) as stream:
         parts = iter(stream)
         assert [next(iter(next(parts))) for _ in range(2)] == ["messageStart", "contentBlockDelta"]
         with pytest.raises(EventStreamError) as caught:
             next(parts)
-    assert caught.value.response["Error"] == {"Code": "modelStreamErrorException", "Message": "half-way"}
+    assert caught.value.response["Error"] == {"Code": spelled, "Message": "half-way"}
 
 
 def test_what_stood_before_a_cut_is_read(server: BedrockServer, clients: Clients) -> None:
