@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
-    from ragdiet.generate import ConverseGenerator, ExtractiveReader, OpenAIGenerator
+    from ragdiet.generate import ConverseGenerator, ConverseGuardrail, ExtractiveReader, OpenAIGenerator
     from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.openai import GpuHour, OpenAIClient
     from ragdiet.quality import Quality
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         IngestReport,
         Quote,
         Rejection,
+        Replaced,
         Sentence,
         Turn,
     )
@@ -62,6 +63,7 @@ _HOMES = {
     "CohereEmbedder": "embed",
     "Context": "types",
     "ConverseGenerator": "generate",
+    "ConverseGuardrail": "generate",
     "Database": "store",
     "Document": "types",
     "Example": "types",
@@ -85,6 +87,7 @@ _HOMES = {
     "RagdietError": "errors",
     "RecursiveChunker": "chunk",
     "Rejection": "types",
+    "Replaced": "types",
     "Sentence": "types",
     "SentenceDiet": "diet",
     "StructureChunker": "chunk",
@@ -109,6 +112,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "CohereEmbedder",
     "Context",
     "ConverseGenerator",
+    "ConverseGuardrail",
     "Database",
     "Document",
     "Example",
@@ -132,6 +136,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "RagdietError",
     "RecursiveChunker",
     "Rejection",
+    "Replaced",
     "Sentence",
     "SentenceDiet",
     "StructureChunker",
