@@ -41,6 +41,7 @@ PUBLIC = [
     "Hit",
     "HybridRetriever",
     "IngestReport",
+    "LlamaGenerator",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",

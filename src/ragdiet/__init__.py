@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
-    from ragdiet.generate import ConverseGenerator, ExtractiveReader, OpenAIGenerator
+    from ragdiet.generate import ConverseGenerator, ExtractiveReader, LlamaGenerator, OpenAIGenerator
     from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.openai import GpuHour, OpenAIClient
     from ragdiet.quality import Quality
@@ -73,6 +73,7 @@ _HOMES = {
     "Hit": "types",
     "HybridRetriever": "retrieve",
     "IngestReport": "types",
+    "LlamaGenerator": "generate",
     "MemoryLedger": "account",
     "MiniLM": "embed",
     "NovaEmbedder": "embed",
@@ -120,6 +121,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Hit",
     "HybridRetriever",
     "IngestReport",
+    "LlamaGenerator",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",

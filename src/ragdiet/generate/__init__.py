@@ -4,18 +4,21 @@ from ragdiet.generate.converse_request import ConverseGuardrail
 from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.llama import SMOLLM2, LlamaGenerator
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
 
 __all__ = [
     "LONGEST",
     "REFUSAL",
+    "SMOLLM2",
     "SYSTEM",
     "AnswerLength",
     "ConverseGenerator",
     "ConverseGuardrail",
     "ConverseStream",
     "ExtractiveReader",
+    "LlamaGenerator",
     "OpenAIGenerator",
     "OpenAIStream",
     "answer_length",
