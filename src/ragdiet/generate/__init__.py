@@ -6,7 +6,9 @@ from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
 from ragdiet.generate.llama import SMOLLM2, LlamaGenerator
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
+from ragdiet.generate.pieces import pieces, without_refusal
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
+from ragdiet.generate.stop import stop_fault
 
 __all__ = [
     "LONGEST",
@@ -24,5 +26,8 @@ __all__ = [
     "answer_length",
     "citations",
     "cited_claims",
+    "pieces",
+    "stop_fault",
     "system_text",
+    "without_refusal",
 ]

@@ -53,6 +53,11 @@ class Guards:
         self._masking = masking
         self._ledger = ledger
 
+    @property
+    def judges_replies(self) -> bool:
+        """Whether any guard looks at replies: all but those that say of themselves that they do not."""
+        return any(getattr(guard, "judges_replies", True) for guard in self._guards)
+
     def question(self, text: str) -> Judged:
         """A question, before anything else is done with it."""
         return self._judged(text, (), lambda guard, shown, _: guard.check_input(shown))
@@ -128,6 +133,7 @@ class FailOpen:
     def __init__(self, guard: Guard) -> None:
         self.name = guard.name
         self.is_local = not leaves(guard)
+        self.judges_replies: bool = getattr(guard, "judges_replies", True)
         if isinstance(guard, Accounted):
             self.ledger = guard.ledger
         self._guard = guard
