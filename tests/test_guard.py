@@ -115,6 +115,13 @@ def test_an_order_may_be_flagged_and_left_in(database: Database) -> None:
     assert not answer.context.withheld
 
 
+def test_a_history_that_cannot_be_sent_is_an_error_before_anything_is_asked(database: Database) -> None:
+    model = Scripted("a", GOOD)
+    with pytest.raises(InvalidArgument, match="surrogate"):
+        made(database, model).ask(QUESTION, history=[Turn(role="user", text="\ud800")])
+    assert not model.prompts
+
+
 def test_no_guard_changes_nothing(database: Database) -> None:
     model = Scripted("a", GOOD)
     answer = made(database, model, guards=()).ask(f"{ATTACK} {QUESTION}")
