@@ -78,10 +78,10 @@ def main() -> None:
         counted = {name: [task for task in group if has_answer(task)] for name, group in dressed.items()}
         traces = {name: list(map(traced, group)) for name, group in counted.items()}
         summary[mode] = {
-            "shipped": shipped(counted, traces),
+            **shipped(counted, traces),
             "spread": [spread(name, group) for name, group in traces.items()],
             "rules": [row for name in RULES for row in compared(name, traces)],
-            "supporting": supporting(dressed["hotpotqa_distractor"]),
+            "supporting": [supporting(dressed["hotpotqa_distractor"])],
         }
         print(f"\n{mode}\n{shown(summary[mode])}", flush=True)
     if arguments.out:
@@ -162,7 +162,7 @@ def steps_until(holds: Callable[[int], bool], most: int) -> int | None:
 
 
 def shipped(tasks: Mapping[str, Sequence[Task]], traces: Traces) -> Row:
-    """The diet with "auto" itself, beside fixed budgets."""
+    """The diet with "auto" itself, beside fixed budgets: over all sets, and each."""
     auto = {
         name: np.array([(context.tokens, kept(task, context)) for task in group for context in [diet(task, "auto")]])
         for name, group in tasks.items()
@@ -182,8 +182,7 @@ def shipped(tasks: Mapping[str, Sequence[Task]], traces: Traces) -> Row:
         ]
         for name in ("macro", "within")
     }
-    row["sets"] = [set_row(name, auto[name], budgets[name]) for name in auto]
-    return row
+    return {"shipped": [row], "sets": [set_row(name, auto[name], budgets[name]) for name in auto]}
 
 
 def set_row(name: str, auto: Floats, budgets: Floats) -> Row:

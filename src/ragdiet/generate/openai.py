@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -189,10 +189,12 @@ class OpenAIStream:
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             opened = generator._client.run(generator.model, self._open)
         parts: list[str] = []
+        first: float | None = None
         with opened.held:
             try:
                 for event in opened:
                     if text := opened.add(event):
+                        first = time.perf_counter() - opened.began if first is None else first
                         parts.append(text)
                         yield text
             except GeneratorExit:
@@ -201,7 +203,8 @@ class OpenAIStream:
             seconds = time.perf_counter() - opened.began
             usage = chat_usage(opened.usage, model=generator.model)
             generator._settle(opened.call, self._asked, usage, seconds, served=opened.served)
-        self._generation = generator._made(opened.call, "".join(parts), opened.finish)
+        made = generator._made(opened.call, "".join(parts), opened.finish)
+        self._generation = replace(made, first_token_seconds=first)
 
     def _open(self) -> _Opened:
         """A stream whose first event has come: until then it may be tried again."""

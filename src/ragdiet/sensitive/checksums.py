@@ -28,6 +28,7 @@ _IBAN_LENGTHS = {
         "UA29 VA22 VG24 XK20 YE30"
     ).split()
 }
+_VERHOEFF = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 _SPANISH_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 
@@ -39,8 +40,38 @@ def is_card(digits: str) -> bool:
     """
     if not any(len(digits) in lengths and digits.startswith(prefixes) for prefixes, lengths in _ISSUERS):
         return False
+    return has_luhn(digits)
+
+
+def has_luhn(digits: str) -> bool:
+    """Whether the last digit is Luhn's (ISO/IEC 7812-1).
+
+    >>> has_luhn("79927398713"), has_luhn("79927398710")
+    (True, False)
+    """
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
     return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
+
+
+def has_verhoeff(digits: str) -> bool:
+    """Whether the last digit is Verhoeff's (1969): products in the dihedral group of order 10.
+
+    >>> has_verhoeff("2363"), has_verhoeff("2364")
+    (True, False)
+    """
+    check = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        for _ in range(place % 8):
+            value = _VERHOEFF[value]
+        check = _dihedral(check, value)
+    return check == 0
+
+
+def _dihedral(one: int, other: int) -> int:
+    if one < 5:
+        return (one + other) % 5 + (5 if other >= 5 else 0)
+    return (one - other) % 5 + (0 if other >= 5 else 5)
 
 
 def iban_end(text: str, start: int) -> int:

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from ragdiet.sensitive.checksums import iban_end, is_card, is_cpf, is_spanish_id
+from ragdiet.sensitive.checksums import iban_end, is_card
 from ragdiet.sensitive.finding import Finding
+from ragdiet.sensitive.national import national_ids
 from ragdiet.sensitive.phone import phones
 
 _EMAIL_DOMAIN = re.compile(r"@(?<=[\w+-]@)[^\W_][\w-]{0,62}+(?:\.[^\W_][\w-]{0,62}+)++")
@@ -27,13 +28,15 @@ _IPV4 = re.compile(r"[0-9](?<![\w.-][0-9])(?:[0-9]{19,}+|[0-9]{0,2}(?:\.[0-9]{1,
 _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|rev|build|v|[=~<>^!]=?|section|chapter|§)\.?[ \"']{0,2}\Z")
 _SECTION_NUMBER = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2}){3}\.? +[^\W\d_]")
 _IPV6 = re.compile(r"[23fF](?<![\w:.][23fF])[0-9A-Fa-f]{3}:[0-9A-Fa-f:.]{2,41}+(?![\w:])")
+# All eight parts, from the first colon on: told by its form, whatever range it is in. Of parts of two digits it would
+# be a hardware address.
+_IPV6_WHOLE = re.compile(r":(?<=[0-9A-Fa-f]:)[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){6}(?![\w:])")
+_IPV6_FIRST = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}\Z")
 _IPV6_RANGES = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10")))
 _SSN = re.compile(
     r"[0-9](?<![\w.-][0-9])(?:[0-9]{19,}+|[0-9]{2}(?P<sign>[- ]?)[0-9]{2}(?P=sign)[0-9]{4}(?![\w-]|\.[0-9]))"
 )
 _SSN_NAME = re.compile(r"(?i)\bssn\b|social[ -]security")
-_CPF = re.compile(r"[0-9](?<![\w.-][0-9])[0-9]{2}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![\w-])")
-_SPANISH_ID = re.compile(r"[XYZ0-9](?<![\w.-].)[0-9]{7}-?[A-Z](?!\w)")
 
 
 def personal_data(text: str) -> Iterator[Finding]:
@@ -46,12 +49,7 @@ def personal_data(text: str) -> Iterator[Finding]:
         if end := iban_end(text, match.start() - 2):
             yield Finding(match.start() - 2, end, "iban")
     yield from _social_security_numbers(text)
-    for match in _CPF.finditer(text):
-        if is_cpf(match[0]):
-            yield Finding(match.start(), match.end(), "national_id")
-    for match in _SPANISH_ID.finditer(text):
-        if is_spanish_id(match[0]):
-            yield Finding(match.start(), match.end(), "national_id")
+    yield from national_ids(text)
     yield from phones(text)
     yield from _ip_addresses(text)
 
@@ -94,6 +92,10 @@ def _ip_addresses(text: str) -> Iterator[Finding]:
             continue
         if not _VERSION_BEFORE.search(text[max(0, start - 12) : start]):
             yield Finding(start, match.end(), "ip_address")
+    for match in _IPV6_WHOLE.finditer(text):
+        first = _IPV6_FIRST.search(text, max(0, match.start() - 5), match.start())
+        if first and any(len(part) > 2 for part in match[0].split(":")):
+            yield Finding(first.start(), match.end(), "ip_address")
     for match in _IPV6.finditer(text):
         address6 = match[0].rstrip(":.") if not match[0].endswith("::") else match[0]
         try:

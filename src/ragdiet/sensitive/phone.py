@@ -11,7 +11,8 @@ from ragdiet.sensitive.finding import Finding
 _CANDIDATE = re.compile(
     r"""[+(0-9](?<![\w./+(=#&-][+(0-9])(?<![0-9],[+(0-9])(?:
         [0-9]{19,}+
-        | (?:\(?\+?[0-9])?+(?:[0-9()]|[ ./\u2010\u2011-]{1,3}(?=[0-9(])){5,30}+(?!\w|[:,][0-9])
+        | (?:\(?\+?[0-9])?+(?:[0-9()]|[ ./\u2010\u2011-]{1,3}(?=[0-9(])){5,30}+
+            (?P<extension>[ ]?(?:x|ext\.?)[ ]?[0-9]{1,6})?+(?!\w|[:,][0-9])
     )""",
     re.VERBOSE,
 )
@@ -31,20 +32,22 @@ _NAMED_AFTER = re.compile(r"(?i)[ -]{0,2}\(?(?:office|fax|mobile|cell|home|work|
 
 
 def phones(text: str) -> Iterator[Finding]:
-    """International numbers with their ``+``; national ones in North American form or with a leading 0 and
+    """International numbers with their ``+`` or ``00``; national ones in North American form or with a leading 0 and
     groups; anything of 7 to 15 digits that a word such as "phone" or "fax" announces."""
     for match in _CANDIDATE.finditer(text):
-        number = match[0].rstrip("( ./-")
+        end = match.end()
+        number = match[0].removesuffix(match["extension"] or "").rstrip("( ./-")
         if number.count(")") > number.count("("):
             number = number.rstrip(") ")  # closes what was opened before it: (phone 030 1234567)
         groups = re.findall("[0-9]+", number)
         digits = sum(map(len, groups))
         if not 7 <= digits <= 15 or number.count("(") != number.count(")"):
             continue
-        if _is_written_as_phone(number, groups, digits) or (
-            _is_named(text, match.start(), match.start() + len(number)) and not _DATE.match(number)
-        ):
-            yield Finding(match.start(), match.start() + len(number), "phone")
+        if not match["extension"]:
+            end = match.start() + len(number)
+        is_named = _is_named(text, match.start(), end) and not _DATE.match(number)
+        if is_named or _is_written_as_phone(number, groups, digits):
+            yield Finding(match.start(), end, "phone")
 
 
 def _is_written_as_phone(number: str, groups: list[str], digits: int) -> bool:
@@ -53,7 +56,10 @@ def _is_written_as_phone(number: str, groups: list[str], digits: int) -> bool:
         return digits >= 8 and groups[0][0] != "0" and not groups[0].startswith("214748364")  # 2 to the 31st
     if _NORTH_AMERICAN.fullmatch(number):
         return True
-    national = 9 <= digits <= 11 and 2 <= len(groups) <= 5 and bare[0] == "0" and bare[1:2] not in ("0", ")")
+    if re.match("00[1-9]", bare) and digits >= 10 and len(groups) > 1:
+        return "." not in number
+    most = 13 if len(groups) < 4 else 11
+    national = 9 <= digits <= most and 2 <= len(groups) <= 5 and bare[0] == "0" and bare[1:2] not in ("0", ")")
     return national and "." not in number and len(groups[-1]) > 1 and not _DATE.match(number)
 
 

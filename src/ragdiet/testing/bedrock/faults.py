@@ -56,6 +56,10 @@ class Fault:
             raise ValueError(f"no HTTP status is known for {self.code!r}: give status= too")
         if self.at is not None and self.frame is not None:
             raise ValueError("give at= (bytes) or frame= (messages), not both")
+        if not all(
+            f"{name}{value}".isascii() and f"{name}{value}".isprintable() for name, value in self.headers.items()
+        ):
+            raise ValueError(f"headers are printable ASCII, not {dict(self.headers)}")
         if self.delay < 0 or self.stall < 0:
             raise ValueError("delay and stall are seconds, 0 or more")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from ragdiet.testing.bedrock.bill import Bill, Rates
 from ragdiet.testing.bedrock.engine import Engine
 from ragdiet.testing.bedrock.faults import Fault
 from ragdiet.testing.bedrock.guard.guardrail import Guardrail
 from ragdiet.testing.bedrock.limits import Limit
-from ragdiet.testing.bedrock.models.catalogue import chat_model, default_models
+from ragdiet.testing.bedrock.models.catalogue import default_models
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
 from ragdiet.testing.bedrock.process import Child
 from ragdiet.testing.bedrock.served import Served
 from ragdiet.testing.bedrock.service import Service
 from ragdiet.testing.bedrock.sigv4 import Keys
+from ragdiet.testing.bedrock.tokens import Tokenizer
 from ragdiet.testing.bedrock.world import ACCOUNT, World
 
 KEYS = Keys(access_key="AKIDEXAMPLE", secret_key="secret")  # noqa: S106  # of no account
@@ -27,10 +27,13 @@ _ENDPOINTS = ("BEDROCK_RUNTIME", "BEDROCK_AGENT_RUNTIME", "BEDROCK")
 class BedrockServer:
     """Amazon Bedrock in one region, over HTTP on this machine: ``with BedrockServer() as server:``.
 
-    ``chat`` are the chat models there are, by exact id, or a mapping of ids to ChatModel; None is all that are known.
-    ``models`` adds others. ``keys`` are the credentials it knows, ``rates`` the prices of its bill. ``profiles`` are
-    application inference profiles, id to model; ``denied`` are models without access. ``guardrails`` are by id,
-    ``limits`` by exact model id. ``policy_rates`` are USD per 1,000 text units by the name usage has for a policy.
+    What there is: ``chat`` are the chat models by exact id, or a mapping of ids to ChatModel; None is all that are
+    known. ``models`` adds others; ``tokenizer`` is that of all models that are not handed in themselves. ``profiles``
+    are application inference profiles, id to model; ``denied`` are models without access; ``guardrails`` are by id.
+
+    What it asks and charges: ``keys`` are the credentials it knows, ``limits`` the quotas by exact model id, ``rates``
+    the prices of its bill, ``policy_rates`` USD per 1,000 text units by the name that usage has for a policy.
+
     ``keep_requests=False`` does not keep the bodies of the requests, for long runs. ``process=True`` runs it in a
     process of its own, so that a client that is measured does not wait for it; what is handed in is pickled then.
     """
@@ -41,6 +44,7 @@ class BedrockServer:
         region: str = "us-east-1",
         chat: Iterable[str] | Mapping[str, ChatModel] | None = None,
         models: Mapping[str, Model] | None = None,
+        tokenizer: Tokenizer | None = None,
         keys: Keys = KEYS,
         account: str = ACCOUNT,
         rates: Mapping[str, Rates] | None = None,
@@ -57,7 +61,7 @@ class BedrockServer:
         self._world = World(
             region=region,
             keys=keys,
-            models=_models(chat) | dict(models or {}),
+            models=_models(chat, tokenizer or Tokenizer()) | dict(models or {}),
             account=account,
             rates=dict(rates or {}),
             policy_rates=dict(policy_rates or {}),
@@ -151,9 +155,12 @@ class BedrockServer:
         self._engine.ask("reset")
 
 
-def _models(chat: Iterable[str] | Mapping[str, ChatModel] | None) -> dict[str, Any]:
-    models = default_models()
+def _models(chat: Iterable[str] | Mapping[str, ChatModel] | None, tokenizer: Tokenizer) -> dict[str, Model]:
+    models = default_models(tokenizer)
     if chat is None:
         return models
-    models = {name: model for name, model in models.items() if not isinstance(model, ChatModel)}
-    return models | (dict(chat) if isinstance(chat, Mapping) else {name: chat_model(name) for name in chat})
+    others = {name: model for name, model in models.items() if not isinstance(model, ChatModel)}
+    if isinstance(chat, Mapping):
+        return others | dict(chat)
+    usual = ChatModel(tokenizer=tokenizer)
+    return others | {name: models.get(name, usual) for name in chat}
