@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ragdiet.errors import InvalidArgument
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _GIVEN = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
 
@@ -22,7 +23,7 @@ def new_id() -> str:
     Sorts by time as a string; two made in one millisecond sort in no particular order.
     """
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
-    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def checked_id(prompt_id: str) -> str:
