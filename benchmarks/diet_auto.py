@@ -28,7 +28,6 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.datasets import data_folder
-from benchmarks.diet import left
 from benchmarks.diet_rules import (
     RULES,
     Trace,
@@ -41,7 +40,8 @@ from benchmarks.diet_rules import (
     read,
     results,
 )
-from benchmarks.diet_tasks import LOADERS, Task, is_yes_or_no, normal, retained, thinned, whole, with_vectors
+from benchmarks.diet_systems import by_passage
+from benchmarks.diet_tasks import EXCERPTS, LOADERS, Task, is_yes_or_no, normal, retained, thinned, whole, with_vectors
 from benchmarks.logistic import Floats
 from benchmarks.machine import machine
 from benchmarks.report import Row, shown
@@ -65,7 +65,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
-    tasks = with_vectors({name: thinned(load(folder / name), arguments.questions) for name, load in LOADERS.items()})
+    loaded = {name: load for name, load in LOADERS.items() if name != EXCERPTS}
+    tasks = with_vectors({name: thinned(load(folder / name), arguments.questions) for name, load in loaded.items()})
     summary: dict[str, Row] = {
         "constants": {"REACH": REACH, "FADE": FADE, "FLOOR": FLOOR, "CEILING": CEILING, "SEVERAL": SEVERAL},
         "several": {
@@ -78,10 +79,10 @@ def main() -> None:
         counted = {name: [task for task in group if has_answer(task)] for name, group in dressed.items()}
         traces = {name: list(map(traced, group)) for name, group in counted.items()}
         summary[mode] = {
-            "shipped": shipped(counted, traces),
+            **shipped(counted, traces),
             "spread": [spread(name, group) for name, group in traces.items()],
             "rules": [row for name in RULES for row in compared(name, traces)],
-            "supporting": supporting(dressed["hotpotqa_distractor"]),
+            "supporting": [supporting(dressed["hotpotqa_distractor"])],
         }
         print(f"\n{mode}\n{shown(summary[mode])}", flush=True)
     if arguments.out:
@@ -99,7 +100,7 @@ def bare(tasks: Sequence[Task]) -> list[Task]:
 
 
 def has_answer(task: Task) -> bool:
-    return not is_yes_or_no(task) and retained(task, whole(task), titles=False)
+    return not is_yes_or_no(task) and retained(task, whole(task)) > 0
 
 
 def diet(task: Task, budget: Budget) -> Context:
@@ -110,7 +111,7 @@ def diet(task: Task, budget: Budget) -> Context:
 
 
 def kept(task: Task, context: Context) -> bool:
-    return retained(task, left(task, context), titles=True)
+    return retained(task, by_passage(task, context)) > 0
 
 
 def traced(task: Task) -> Trace:
@@ -162,7 +163,7 @@ def steps_until(holds: Callable[[int], bool], most: int) -> int | None:
 
 
 def shipped(tasks: Mapping[str, Sequence[Task]], traces: Traces) -> Row:
-    """The diet with "auto" itself, beside fixed budgets."""
+    """The diet with "auto" itself, beside fixed budgets: over all sets, and each."""
     auto = {
         name: np.array([(context.tokens, kept(task, context)) for task in group for context in [diet(task, "auto")]])
         for name, group in tasks.items()
@@ -182,8 +183,7 @@ def shipped(tasks: Mapping[str, Sequence[Task]], traces: Traces) -> Row:
         ]
         for name in ("macro", "within")
     }
-    row["sets"] = [set_row(name, auto[name], budgets[name]) for name in auto]
-    return row
+    return {"shipped": [row], "sets": [set_row(name, auto[name], budgets[name]) for name in auto]}
 
 
 def set_row(name: str, auto: Floats, budgets: Floats) -> Row:
@@ -265,7 +265,7 @@ def supporting(tasks: Sequence[Task]) -> Row:
     """HotpotQA: how often all supporting sentences survive, yes/no questions too, and fixed budgets' own."""
 
     def all_of_them(task: Task, context: Context) -> bool:
-        found = left(task, context)
+        found = by_passage(task, context)
         return all(normal(sentence) in normal(found.get(position, "")) for position, sentence in task.supporting)
 
     auto = [diet(task, "auto") for task in tasks]

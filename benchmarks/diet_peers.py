@@ -34,9 +34,18 @@ def peers(python: str) -> Iterator[dict[str, System]]:
         runner.answering(python, "sentence_optimizer") as sentence_optimizer,
     ):
         yield {
-            "LangChain EmbeddingsFilter": by_filter(embeddings_filter),
-            "LlamaIndex optimizer": by_optimizer(sentence_optimizer),
+            "LangChain EmbeddingsFilter": titled(by_filter(embeddings_filter)),
+            "LlamaIndex optimizer": titled(by_optimizer(sentence_optimizer)),
         }
+
+
+def titled(system: System) -> System:
+    """Each block under the title that was paid for."""
+
+    def run(task: Task, budget: int) -> Left:
+        return {n: f"{task.hits[n].title}\n{text}" for n, text in system(task, budget).items()}
+
+    return run
 
 
 @contextmanager
@@ -56,7 +65,7 @@ class LongLLMLingua:
     def __call__(self, task: Task, budget: int) -> Left:
         text = self.compressed(task, budget)
         self.filled.append(default_counter().count(text) / budget)
-        return dict.fromkeys(task.gold, text)
+        return dict.fromkeys(range(len(task.hits)), text)
 
     def compressed(self, task: Task, budget: int) -> str:
         """Its text of about ``budget`` tokens by our counter: it aims at the same share of its own."""

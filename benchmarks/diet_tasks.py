@@ -1,7 +1,8 @@
 """Questions with their contexts, the passages that hold the answer, and whether it survives in what is left of them.
 
 Natural Questions: 20 passages, the gold one tenth. HotpotQA: about 10 paragraphs, two or more of them gold. SQuAD: the
-20 best paragraphs by BM25.
+20 best paragraphs by BM25. chunking_evaluation: the 20 best chunks of its three documents by BM25; its answers are
+excerpts of several sentences, so there the share of their characters that is left counts.
 """
 
 from __future__ import annotations
@@ -20,26 +21,30 @@ import Stemmer
 from numpy.typing import NDArray
 
 from benchmarks.datasets import read_lines
+from ragdiet import RecursiveChunker
 from ragdiet.embed import MiniLM
 from ragdiet.sentences import split_sentences
-from ragdiet.types import Hit
+from ragdiet.types import Document, Hit
 
 GOLD_POSITION = 9
+EXCERPTS = "chunking_evaluation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One question and its context. ``gold`` are positions in ``hits``; ``supporting`` are (position, sentence)."""
+    """One question and its context. ``gold`` are positions in ``hits``; ``supporting`` are (position, sentence);
+    ``excerpts`` are the (position, sentence, characters) that answer it, where they are no short phrases."""
 
     question: str
     answers: tuple[str, ...]
     hits: tuple[Hit, ...]
     gold: tuple[int, ...]
     supporting: tuple[tuple[int, str], ...] = ()
+    excerpts: tuple[tuple[int, str, int], ...] = ()
     vector: NDArray[np.float32] | None = None
 
 
-# What is left of the passages, by position: without its title, and only where the passage has a block.
+# What is left of the passages, by position: their blocks as they are written, without marks.
 Left: TypeAlias = dict[int, str]
 System: TypeAlias = Callable[["Task", int], "Left"]
 """Given a task and a budget, what is left."""
@@ -92,10 +97,46 @@ def squad(folder: Path) -> Iterator[Task]:
         )
 
 
+def excerpts(folder: Path) -> Iterator[Task]:
+    documents = [Document(row["id"], row["text"]) for row in read_lines(folder / "corpus.jsonl.gz")]
+    chunker = RecursiveChunker()
+    chunks = [(document.id, chunk) for document in documents for chunk in chunker.chunk(document)]
+    index = indexed([chunk.text for _, chunk in chunks])
+    for row in read_lines(folder / "queries.jsonl"):
+        scores = index.get_scores(words(row["text"]))
+        best = np.argsort(-scores, kind="stable")[:20].tolist()
+        hits = tuple(
+            replace(
+                as_hit(chunks[one][0], "", chunks[one][1].text, one),
+                start=chunks[one][1].start,
+                end=chunks[one][1].end,
+                keyword_score=float(scores[one]),
+            )
+            for one in best
+        )
+        wanted = [(row["corpus"], one["start"], one["end"]) for one in row["references"]]
+        yield Task(question=row["text"], answers=(), hits=hits, gold=(), excerpts=tuple(answering(hits, wanted)))
+
+
+def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> Iterator[tuple[int, str, int]]:
+    """The sentences of the hits that hold a part of a range of their document: position, sentence, characters of it."""
+    for position, hit in enumerate(hits):
+        for begin, end in hit.sentences:
+            first, last = hit.start + begin, hit.start + end
+            shared = sum(
+                max(0, min(last, stop) - max(first, start))
+                for document, start, stop in wanted
+                if document == hit.document_id
+            )
+            if shared:
+                yield position, hit.text[begin:end], shared
+
+
 LOADERS: dict[str, Callable[[Path], Iterator[Task]]] = {
     "nq_lost_in_the_middle": natural_questions,
     "squad_v2": squad,
     "hotpotqa_distractor": hotpot,
+    EXCERPTS: excerpts,
 }
 """How to read each set."""
 
@@ -114,7 +155,7 @@ def as_hit(document_id: str, title: str, text: str, number: int) -> Hit:
 
 def thinned(tasks: Iterable[Task], limit: int | None) -> list[Task]:
     """Those whose whole context holds the answer, and those with supporting sentences."""
-    kept = [task for task in tasks if task.supporting or retained(task, whole(task), titles=False)]
+    kept = [task for task in tasks if task.supporting or task.excerpts or retained(task, whole(task))]
     return spread(kept, limit) if limit else kept
 
 
@@ -157,19 +198,19 @@ def whole(task: Task) -> Left:
     return {n: hit.text for n, hit in enumerate(task.hits)}
 
 
-def retained(task: Task, found: Left, *, titles: bool) -> bool:
-    """Whether a form of the answer stands in the block of a gold passage, as whole words."""
+def retained(task: Task, found: Left) -> float:
+    """1 if a form of the answer stands in the block of a gold passage, as whole words, else 0. Of excerpts the share
+    of their characters, counted by whole sentences."""
+    blocks = {position: normal(text) for position, text in found.items()}
+    if task.excerpts:
+        left = sum(size for position, sentence, size in task.excerpts if normal(sentence) in blocks.get(position, ""))
+        return left / sum(size for _, _, size in task.excerpts)
     forms = [form for form in map(normal, task.answers) if form.strip()]
-    for n in task.gold:
-        if n in found:
-            block = normal(f"{task.hits[n].title}\n{found[n]}" if titles else found[n])
-            if any(form in block for form in forms):
-                return True
-    return False
+    return float(any(form in blocks[n] for n in task.gold if n in blocks for form in forms))
 
 
 def is_yes_or_no(task: Task) -> bool:
-    return {normal(answer) for answer in task.answers} <= {" yes ", " no "}
+    return not task.excerpts and {normal(answer) for answer in task.answers} <= {" yes ", " no "}
 
 
 def normal(text: str) -> str:

@@ -53,6 +53,7 @@ class OpenAIServer:
         self.left_after: list[int] = []
         self.faults: deque[Fault] = deque()
         self.lock = threading.Lock()
+        self.epoch = 0
         self._http = _Listener(("127.0.0.1", 0), _Handler)
         self._http.owner = self
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -66,6 +67,11 @@ class OpenAIServer:
         self._http.server_close()
         self._thread.join()
 
+    def book(self, epoch: int, usage: dict[str, int]) -> None:
+        with self.lock:
+            if epoch == self.epoch:
+                self.usages.append(usage)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
@@ -75,6 +81,7 @@ class OpenAIServer:
 
     def reset(self) -> None:
         with self.lock:
+            self.epoch += 1  # a request that is still on its way is nobody's any more
             for held in (self.requests, self.headers, self.usages, self.left_after, self.faults):
                 held.clear()
 
@@ -92,6 +99,7 @@ class _Listener(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
+    epoch = 0
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
@@ -103,6 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             owner.requests.append(body)
             owner.headers.append(dict(self.headers))
             fault = owner.faults.popleft() if owner.faults else Fault()
+            self.epoch = owner.epoch
         if fault.delay:
             time.sleep(fault.delay)
         if fault.reset:
@@ -154,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(400, made)
             return
         reply, usage = made
-        self.server.owner.usages.append(usage)
+        self.server.owner.book(self.epoch, usage)
         content = fault.edit(reply) if fault.edit else reply
         self._send(200, json.dumps(content).encode() if fault.body is None else fault.body)
 
@@ -169,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, events: list[dict[str, Any]], usage: dict[str, int], fault: Fault) -> None:
         owner = self.server.owner
-        owner.usages.append(usage)
+        owner.book(self.epoch, usage)
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Transfer-Encoding", "chunked")

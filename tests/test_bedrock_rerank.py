@@ -33,7 +33,7 @@ def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
             patch.delenv(name)
         for name, value in running.environment.items():
             patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=2.0, retry=FAST)
+        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0, retry=FAST)
         yield running, client
         client.close()
 

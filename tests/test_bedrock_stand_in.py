@@ -27,12 +27,15 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ragdiet.testing.bedrock
+from ragdiet import PriceBook
 from ragdiet.testing.bedrock import KEYS, BedrockServer, Charge, ChatModel, Fault, Guardrail, Keys, Rates, Tokenizer
 from ragdiet.testing.bedrock.frames import event, message
 from ragdiet.testing.bedrock.operations import PLAYED, Operations
 from ragdiet.testing.bedrock.refusal import STATUS, Refused
 from ragdiet.testing.bedrock.shapes import NotOfItsType, Shapes
 from ragdiet.testing.bedrock.sigv4 import Signed, check
+from ragdiet.types import Usage
 from tests.stand_in import ANSWER, GOOD, HAIKU, LITE, PROFILE, SOURCES, TITAN, Clients, rerank, user
 
 OPERATIONS = sorted(name for names in PLAYED.values() for name in names)
@@ -437,15 +440,27 @@ def test_a_session_token_is_demanded_and_taken() -> None:
 
 
 def test_the_environment_leads_boto3_there(monkeypatch: pytest.MonkeyPatch, server: BedrockServer) -> None:
+    """Whatever the machine has of its own: a session's token, a proxy."""
+    for name, value in {
+        "AWS_SESSION_TOKEN": "of-a-real-session",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "no_proxy": "example.com",
+    }.items():
+        monkeypatch.setenv(name, value)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     session = botocore.session.get_session()
-    for service, operation in (("bedrock-agent-runtime", "Rerank"), ("bedrock", "GetInferenceProfile")):
+    for service, operation, method in (
+        ("bedrock-runtime", "Converse", "converse"),
+        ("bedrock-agent-runtime", "Rerank", "rerank"),
+        ("bedrock", "GetInferenceProfile", "get_inference_profile"),
+    ):
         client = session.create_client(service)
-        method = {"Rerank": "rerank", "GetInferenceProfile": "get_inference_profile"}[operation]
         getattr(client, method)(**GOOD[operation]())
         client.close()
-    assert [call.operation for call in server.calls] == ["Rerank", "GetInferenceProfile"]
+    assert [call.operation for call in server.calls] == ["Converse", "Rerank", "GetInferenceProfile"]
 
 
 # -- frames ------------------------------------------------------------------------------------------------------
@@ -518,6 +533,27 @@ def test_the_bill_is_exact() -> None:
         assert [row.charge.tier for row in server.bill][:2] == ["default", "flex"]
 
 
+def test_rates_of_the_price_book_give_its_prices() -> None:
+    """Two reckonings of one bill: the ledger's and the stand-in's, for every row of the price table."""
+    kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+    for row in PriceBook.default().rows:
+        for tokens, units in ((1_234, 0), (1_000_003, 0), (0, 7)):
+            counts = {f"{kind}_tokens": tokens for kind in kinds if getattr(row, kind) is not None}
+            if units and row.per_1000_units is None:
+                continue
+            for tier in ("default", *row.tiers):
+                charge = Charge(**counts, units=units, tier=tier)
+                assert charge.cost(Rates.like(row)) == row.cost(Usage(**counts, units=units), tier=tier)
+
+
+def test_a_tokenizer_for_all_models() -> None:
+    with BedrockServer(tokenizer=Tokenizer(1.25), chat=[LITE]) as server:
+        clients = Clients(server)
+        assert clients.embed(TITAN, inputText="one two three four")["inputTextTokenCount"] == 5
+        assert clients.say("one two three four five")["usage"]["inputTokens"] == 7
+        clients.close()
+
+
 def test_what_has_no_price_is_not_free(server: BedrockServer, clients: Clients) -> None:
     clients.say()
     assert [row.cost for row in server.bill] == [None]
@@ -547,6 +583,7 @@ def test_what_was_refused_is_not_billed(server: BedrockServer, clients: Clients)
 HOSTILE: list[tuple[bytes, bytes]] = [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/2.0\r\n\r\n", b"HTTP/1.1 400"),
+    (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET http://other/ HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"HTTP/1.1 400"),
     (b"GET / HTTP/1.1\r\n folded: x\r\n\r\n", b"HTTP/1.1 400"),
@@ -574,6 +611,17 @@ def test_a_path_that_is_no_operation(path: str, server: BedrockServer) -> None:
     raw = send(server, path, b"{}")
     assert raw.startswith(b"HTTP/1.1 404")
     assert b"UnknownOperationException" in raw
+
+
+def test_a_connection_is_closed_where_the_client_asks_for_it(server: BedrockServer) -> None:
+    raw = raw_of(signed(server, PATH, BODY), BODY, Connection="close")
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    with closing(socket.create_connection((host, int(port)), timeout=5)) as connection:
+        connection.sendall(raw * 2)
+        received = b""
+        while part := connection.recv(65_536):
+            received += part
+    assert received.count(b"HTTP/1.1 200") == len(server.calls) == 1
 
 
 def test_many_requests_in_one_packet(server: BedrockServer) -> None:
@@ -639,6 +687,33 @@ def test_text_that_is_no_unicode(server: BedrockServer) -> None:
 
 
 # -- as a whole --------------------------------------------------------------------------------------------------
+
+
+def test_public_names() -> None:
+    assert ragdiet.testing.bedrock.__all__ == [
+        "FAULTS",
+        "KEYS",
+        "REFUSAL",
+        "BedrockServer",
+        "Bill",
+        "BillRow",
+        "Charge",
+        "ChatModel",
+        "CohereV3",
+        "CohereV4",
+        "Fault",
+        "Guardrail",
+        "Keys",
+        "Limit",
+        "NovaMultimodal",
+        "Rates",
+        "RerankModel",
+        "Served",
+        "TitanText",
+        "Tokenizer",
+        "extract",
+        "faults_of",
+    ]
 
 
 def test_the_stand_in_needs_botocore_and_numpy_only() -> None:

@@ -55,7 +55,7 @@ def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
             patch.delenv(name)
         for name, value in running.environment.items():
             patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=5.0)
+        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0)
         yield running, client
         client.close()
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks import cost, diet, nll
+from benchmarks import cost, diet, diet_speed, diet_systems, nll
 from benchmarks.cost_passages import Asked, joined, pieces, survives
 from benchmarks.diet_peers import nearest, page
-from benchmarks.diet_tasks import Task, as_hit, spread
+from benchmarks.diet_tasks import Task, answering, as_hit, retained, spread
 from benchmarks.peers import runner
 from benchmarks.report import Row
+
+from ragdiet.diet import compress
 
 FIRST = "The mill was built in 1871."
 SECOND = "It burnt down in 1902. The owner rebuilt it in 1904."
@@ -121,8 +123,60 @@ def task() -> Task:
     return Task(question="Which?", answers=("2",), hits=tuple(hits), gold=(2,))
 
 
-def test_timing_needs_no_number_of_questions() -> None:
-    assert diet.timing([task()])["p99_ms"] > 0
+def test_prompts_are_enlarged_to_a_size_and_timed() -> None:
+    assert len(diet_speed.enlarged([task()], 1).hits) == 1
+    larger = diet_speed.enlarged([task(), task()], 60)
+    assert diet_speed.tokens(larger) >= 60 > diet_speed.tokens(replace(larger, hits=larger.hits[:-1]))
+    assert len({hit.document_id for hit in larger.hits}) == len(larger.hits)
+    found = diet_speed.of_size([task()], 50)
+    assert found["p50_ms"] > 0
+    assert found["peak_memory_mb"] > 0
+
+
+def test_of_excerpts_the_share_of_characters_counts() -> None:
+    first, second = "It is 4 euros.", "Dogs ride free."
+    hits = [replace(as_hit("fees", "", f"{first} {second}", 0), start=100)]
+    excerpts = tuple(answering(hits, [("fees", 100, 100 + len(first)), ("fees", 120, 125), ("rules", 100, 105)]))
+    assert excerpts == ((0, first, len(first)), (0, second, 5))
+    made = replace(task(), answers=(), gold=(), hits=tuple(hits), excerpts=excerpts)
+    assert retained(made, {0: f"{first} {second}"}) == 1
+    assert retained(made, {0: first}) == pytest.approx(len(first) / (len(first) + 5))
+    assert retained(made, {}) == 0
+
+
+def test_a_title_counts_only_where_it_is_written() -> None:
+    assert retained(task(), {2: "t2\nnothing"}) == 0
+    assert retained(replace(task(), answers=("t2",)), {2: "t2\nnothing"}) == 1
+    assert retained(replace(task(), answers=("t2",)), {2: "nothing"}) == 0
+
+
+def test_what_is_not_kept_is_counted() -> None:
+    made = Task(question="Fee?", answers=(), hits=(as_hit("a", "Fees", "The fee is 40 euros.", 0),), gold=())
+    context = compress("Fee?", made.hits, 100)
+    found = diet_systems.Guarantees()
+    found.watch(made, 100, context)
+    assert found == diet_systems.Guarantees(prompts=1, digit_strings=1)
+    found.watch(made, 5, replace(context, text=context.text.replace("40", "4")))
+    assert (found.corrupted_digit_strings, found.broken_citations, found.overruns) == (1, 1, 1)
+
+
+def test_weights_are_chosen_on_the_other_half() -> None:
+    def row(system: str, name: str, even: float, odd: float) -> Row:
+        return {"system": system, "set": name, "questions": 2, "even": [even], "odd": [odd]}
+
+    names = ("nq", "macro")
+    rows = [row("diet", name, 50.0, 40.0) for name in names] + [row("x", name, 60.0, 10.0) for name in names]
+    made = diet.chosen(rows)[0]
+    assert (made["even"], made["odd"], made["retention"]) == ([50.0], [10.0], [30.0])
+
+
+def test_parts_are_merged_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "diet.json"
+    diet.merge(path, {"retention": [1], "terms": [2]}, {"retention", "terms"})
+    diet.merge(path, {"terms": [3]}, {"terms"})
+    written = json.loads(path.read_text())
+    assert written["summary"] == {"retention": [1], "terms": [3]}
+    assert set(written["machines"]) == {"retention", "terms"}
 
 
 def test_gold_passages_go_to_either_end() -> None:

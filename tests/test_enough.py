@@ -187,6 +187,7 @@ def test_questions_for_several_passages(question: str) -> None:
         "What may a hotel room cost?",
         "Please tell me how I book a train.",
         "Is the lease signed?",
+        "Which paper or other form needs a number?",
         "When was Marie Keller born?",
         "wie lange ist die Kündigungsfrist",
         "料金は？",

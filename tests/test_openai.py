@@ -28,10 +28,11 @@ from ragdiet.errors import (
     ModelUnavailable,
     Throttled,
 )
-from ragdiet.generate.openai import OpenAIStream, chat_messages
+from ragdiet.generate.chat import chat_messages
+from ragdiet.generate.openai import OpenAIStream
 from ragdiet.generate.prompt import SYSTEM
 from ragdiet.observe import Trace, ending, tracing
-from ragdiet.protocols import Embedder, Generator, Priced
+from ragdiet.protocols import Embedder, Generator, Priced, StreamingGenerator
 from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.testing.bedrock.tokens import words
@@ -67,8 +68,16 @@ def vllm(running: OpenAIServer) -> OpenAIServer:
 
 @pytest.fixture
 def client(vllm: OpenAIServer) -> Iterator[OpenAIClient]:
-    made = OpenAIClient(vllm.url, read_timeout=0.5, connect_timeout=1.0, retry=FAST)
+    made = OpenAIClient(vllm.url, read_timeout=20.0, connect_timeout=5.0, retry=FAST)
     yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(vllm: OpenAIServer, ledger: MemoryLedger) -> Iterator[OpenAIGenerator]:
+    """A generator that waits half a second for a reply."""
+    made = OpenAIClient(vllm.url, read_timeout=0.5, retry=FAST)
+    yield OpenAIGenerator(CHAT, client=made, ledger=ledger, price=BY_TOKEN)
     made.close()
 
 
@@ -221,7 +230,7 @@ def test_retry_after_is_honoured(vllm: OpenAIServer, generator: OpenAIGenerator)
     vllm.script(Fault(status=429, headers={"Retry-After": "1"}))
     began = time.monotonic()
     assert generator.generate(prompt()).text == ANSWER
-    assert 0.95 < time.monotonic() - began < 2
+    assert time.monotonic() - began > 0.95
 
 
 def test_an_account_without_money_is_not_asked_again(vllm: OpenAIServer, generator: OpenAIGenerator) -> None:
@@ -232,7 +241,6 @@ def test_an_account_without_money_is_not_asked_again(vllm: OpenAIServer, generat
 
 
 BROKEN = [
-    (Fault(delay=0.8), ModelTimeout),
     (Fault(reset=True), BadReply),
     (Fault(body=b'{"choices": ['), BadReply),
     (Fault(body=b"[1]"), BadReply),
@@ -251,6 +259,16 @@ def test_a_broken_reply_is_booked_at_the_worst_case(
         generator.generate(prompt())
     assert set(statuses(ledger)) == {"unknown"}
     assert sum(row.cost for row in ledger.calls) >= billed(vllm)
+    assert all(row.cost > 0 for row in ledger.calls)
+
+
+def test_a_reply_that_does_not_come_is_booked_at_the_worst_case(
+    vllm: OpenAIServer, hasty: OpenAIGenerator, ledger: MemoryLedger
+) -> None:
+    vllm.script(*[Fault(delay=0.8)] * 3)
+    with pytest.raises(ModelTimeout):
+        hasty.generate(prompt())
+    assert statuses(ledger) == ["unknown"] * 2  # tries that may be billed end after two
     assert all(row.cost > 0 for row in ledger.calls)
 
 
@@ -304,11 +322,11 @@ def test_a_server_that_fails_is_left_alone(vllm: OpenAIServer, generator: OpenAI
 
 
 def test_an_asks_deadline_is_kept(vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger) -> None:
-    vllm.script(Fault(delay=0.4))
+    vllm.script(Fault(delay=3.0))
     began = time.monotonic()
     with ending(time.monotonic() + 0.1), pytest.raises(ModelTimeout):
         generator.generate(prompt())
-    assert time.monotonic() - began < 0.35
+    assert time.monotonic() - began < 2.5
 
 
 def test_what_cannot_be_asked_is_refused_before(client: OpenAIClient, generator: OpenAIGenerator) -> None:
@@ -330,6 +348,7 @@ def test_a_stream_is_the_same_answer_at_the_same_price(
     vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger
 ) -> None:
     stream = generator.stream(prompt())
+    assert isinstance(generator, StreamingGenerator)
     assert vllm.requests == []
     with pytest.raises(InvalidArgument, match="read to its end"):
         _ = stream.generation
@@ -340,6 +359,8 @@ def test_a_stream_is_the_same_answer_at_the_same_price(
     (row,) = ledger.calls
     assert (row.status, row.cost) == ("done", billed(vllm))
     assert stream.generation.cost == row.cost
+    assert stream.generation.first_token_seconds is not None
+    assert stream.generation.first_token_seconds <= stream.generation.seconds
     whole = generator.generate(prompt())
     assert (whole.text, whole.usage, whole.cost) == (ANSWER, stream.generation.usage, row.cost)
 
@@ -391,10 +412,10 @@ def test_a_stream_that_breaks_is_an_error_and_paid_for(
     assert generator.generate(prompt()).text == ANSWER  # the connection is none the worse for it
 
 
-def test_a_stream_that_stalls_times_out(vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger) -> None:
+def test_a_stream_that_stalls_times_out(vllm: OpenAIServer, hasty: OpenAIGenerator, ledger: MemoryLedger) -> None:
     vllm.pause = 0.8
     with pytest.raises(ModelTimeout):
-        list(generator.stream(prompt()))
+        list(hasty.stream(prompt()))
     assert "unknown" in statuses(ledger)
 
 
@@ -427,7 +448,7 @@ def test_a_stream_that_is_left_is_booked_by_estimate_and_the_server_stops(
     assert row.price.endswith("(left early, estimated)")
     assert 0 < row.usage.output_tokens < 10
     assert row.usage.input_tokens >= vllm.usages[0]["prompt_tokens"]
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 10
     while not vllm.left_after and time.monotonic() < deadline:
         time.sleep(0.01)
     assert vllm.left_after
@@ -448,13 +469,14 @@ def test_by_the_hour_a_request_pays_its_seconds(vllm: OpenAIServer, client: Open
     list(generator.stream(prompt()))
     slow, fast = ledger.calls
     # $3.60 an hour are a tenth of a cent a second, a quarter of that for each of four.
-    assert Decimal("0.00005") <= slow.cost < Decimal("0.0001")
-    assert 0 < fast.cost < slow.cost
+    assert slow.cost >= Decimal("0.00005")
+    assert fast.cost > 0
+    assert abs(slow.cost - Decimal(slow.seconds) / 4000) < Decimal("0.0000025")
     assert "GPU-hour" in slow.price
     quote = generator.quote(prompt())
     assert quote.least == 0
     assert quote.expected == Decimal("0.0005")
-    assert quote.most == 2 * Decimal("0.000125")
+    assert quote.most == 2 * Decimal("0.005")  # 20 seconds each
 
 
 def test_a_request_that_is_never_answered_is_booked_at_the_timeout(
@@ -463,7 +485,7 @@ def test_a_request_that_is_never_answered_is_booked_at_the_timeout(
     vllm.script(*[Fault(reset=True)] * 3)
     with pytest.raises(BadReply):
         OpenAIGenerator(CHAT, client=client, ledger=ledger, price=BY_HOUR).generate(prompt())
-    assert {row.cost for row in ledger.calls} == {Decimal("0.000125")}
+    assert {row.cost for row in ledger.calls} == {Decimal("0.005")}
 
 
 def test_a_quote_holds_the_bill(vllm: OpenAIServer, generator: OpenAIGenerator) -> None:

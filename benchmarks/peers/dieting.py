@@ -13,6 +13,7 @@ import importlib.util
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,10 @@ def embeddings_filter() -> Callable[[Request], Request]:
             for index, sentence in enumerate(passage["sentences"])
         ]
         kept = EmbeddingsFilter(embeddings=Known(_known(request)), k=len(documents))
+        began = time.perf_counter()
         found = kept.compress_documents(documents, request["question"])
-        return {"places": [document.metadata["place"] for document in found]}
+        seconds = time.perf_counter() - began
+        return {"places": [document.metadata["place"] for document in found], "seconds": seconds}
 
     return answer
 
@@ -75,6 +78,7 @@ def sentence_optimizer() -> Callable[[Request], Request]:
         query = QueryBundle(request["question"], embedding=known[request["question"]])
         model = Known(embed_dim=len(known[request["question"]]), known=known)
         left = []
+        began = time.perf_counter()
         for passage in request["passages"]:
             sentences = passage["sentences"]
             optimizer = SentenceEmbeddingOptimizer(
@@ -86,7 +90,7 @@ def sentence_optimizer() -> Callable[[Request], Request]:
             )
             node = NodeWithScore(node=TextNode(text=passage["text"]))
             left.append(optimizer.postprocess_nodes([node], query)[0].node.get_content())
-        return {"texts": left}
+        return {"texts": left, "seconds": time.perf_counter() - began}
 
     return answer
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
-    from ragdiet.generate import ConverseGenerator, ExtractiveReader, OpenAIGenerator
+    from ragdiet.generate import (
+        ConverseGenerator,
+        ConverseGuardrail,
+        ExtractiveReader,
+        LlamaGenerator,
+        OpenAIGenerator,
+    )
     from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.openai import GpuHour, OpenAIClient
     from ragdiet.quality import Quality
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
         IngestReport,
         Quote,
         Rejection,
+        Replaced,
         Sentence,
         Turn,
     )
@@ -62,6 +69,7 @@ _HOMES = {
     "CohereEmbedder": "embed",
     "Context": "types",
     "ConverseGenerator": "generate",
+    "ConverseGuardrail": "generate",
     "Database": "store",
     "Document": "types",
     "Example": "types",
@@ -73,6 +81,7 @@ _HOMES = {
     "Hit": "types",
     "HybridRetriever": "retrieve",
     "IngestReport": "types",
+    "LlamaGenerator": "generate",
     "MemoryLedger": "account",
     "MiniLM": "embed",
     "NovaEmbedder": "embed",
@@ -85,6 +94,7 @@ _HOMES = {
     "RagdietError": "errors",
     "RecursiveChunker": "chunk",
     "Rejection": "types",
+    "Replaced": "types",
     "Sentence": "types",
     "SentenceDiet": "diet",
     "StructureChunker": "chunk",
@@ -109,6 +119,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "CohereEmbedder",
     "Context",
     "ConverseGenerator",
+    "ConverseGuardrail",
     "Database",
     "Document",
     "Example",
@@ -120,6 +131,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Hit",
     "HybridRetriever",
     "IngestReport",
+    "LlamaGenerator",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",
@@ -132,6 +144,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "RagdietError",
     "RecursiveChunker",
     "Rejection",
+    "Replaced",
     "Sentence",
     "SentenceDiet",
     "StructureChunker",

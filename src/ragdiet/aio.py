@@ -292,17 +292,32 @@ class AsyncRAG:
 
 
 class AsyncAnswerStream:
-    """See ``ragdiet.stream.AnswerStream``; ``await stream.answer()`` gives the whole."""
+    """See ``ragdiet.stream.AnswerStream``; ``await stream.answer()`` gives the whole, ``aclose`` stops the ask."""
 
     def __init__(self, rag: AsyncRAG, stream: AnswerStream) -> None:
         self._rag = rag
         self._stream = stream
 
+    @property
+    def text(self) -> str:
+        """The text that has come so far and was not taken back."""
+        return self._stream.text
+
     async def answer(self) -> Answer:
-        """The whole answer; runs the ask if nothing did yet."""
+        """The whole answer; reads the stream to its end."""
         return await self._rag._run(lambda: self._stream.answer)
 
+    async def aclose(self) -> None:
+        """Stop the ask, if it is under way."""
+        await self._rag._run(self._stream.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     async def __aiter__(self) -> AsyncIterator[str]:
-        await self.answer()
-        for piece in self._stream:
+        pieces = iter(self._stream)
+        while (piece := await self._rag._run(next, pieces, None)) is not None:
             yield piece

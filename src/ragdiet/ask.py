@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator as Steps
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -17,10 +18,19 @@ from ragdiet.clarify import Clarification, Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, ModelError
 from ragdiet.fallback import Plan, Reason, Step, next_step, safe_reply
-from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, system_text
+from ragdiet.generate import (
+    LONGEST,
+    REFUSAL,
+    answer_length,
+    citations,
+    pieces,
+    stop_fault,
+    system_text,
+    without_refusal,
+)
 from ragdiet.guard import Guards, Readable, checked_history, checked_question
-from ragdiet.observe import attempt, current
-from ragdiet.protocols import Priced
+from ragdiet.observe import attempt, current, ending
+from ragdiet.protocols import Priced, StreamingGenerator
 from ragdiet.retrieve import reranked, without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -37,6 +47,7 @@ from ragdiet.types import (
     Passage,
     Prompt,
     Quote,
+    Replaced,
     Rewritten,
     Turn,
 )
@@ -50,7 +61,6 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET = 600
 _MOST_HITS = 10_000
-_CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 _WIDER = 3
 _USUAL_REPLY = 1_500  # characters: what is kept back for judging it
 _RERANKED = 50
@@ -77,7 +87,7 @@ class _Ask:
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
     ``corrected`` is the question as a second search asked it, where it was misspelt. ``readable`` is what the guards
-    leave of the hits."""
+    leave of the hits. ``shown`` is the text that a stream has given, where it ``streams`` and did not take it back."""
 
     question: str
     searched: str
@@ -98,6 +108,8 @@ class _Ask:
     reason: Reason = "nothing found"
     corrected: str | None = None
     clarification: Clarification | None = None
+    streams: bool = False
+    shown: str = ""
 
 
 class Asker:
@@ -175,30 +187,73 @@ class Asker:
         history: Sequence[Turn] = (),
     ) -> Answer:
         """Run the chain. Only an argument that cannot work, and the database, raise."""
-        checked = checked_question(question, needs_words=self._clarifier is None)
-        history = checked_history(history)
-        judged = self._guards.question(checked, left=max_cost)
-        asked = follow_up(judged.text, history, default_counter(), language=self._language)
-        state = _Ask(
-            question=asked.question,
-            searched=asked.searched,
-            follow_up=asked.reason,
-            wanted=without_exclusions(asked.searched),
-            scope=scope,
-            budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
-            history=asked.history,
-            follows=bool(history),
-            ends=None if deadline is None else time.monotonic() + deadline,
-            max_cost=max_cost,
-            attempts=[*judged.attempts],
-            reason=judged.refusal or "nothing found",
-        )
-        while step := self._next(state):
-            began = time.perf_counter()
-            with attempt(len(state.attempts) + 1):
-                made = self._take(step, state)
-            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-        return self._answer(state)
+        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        try:
+            while True:
+                next(run)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def stream(
+        self,
+        question: str,
+        scope: Scope,
+        *,
+        budget: Budget | None = None,
+        max_cost: Decimal | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Steps[str, None, Answer]:
+        """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
+        question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
+        replies, and of other models, nothing is shown before it is judged."""
+        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+
+    def _run(
+        self,
+        question: str,
+        scope: Scope,
+        budget: Budget | None,
+        max_cost: Decimal | None,
+        deadline: float | None,
+        history: Sequence[Turn],
+        *,
+        streams: bool,
+    ) -> Steps[str, None, Answer]:
+        ends = None if deadline is None else time.monotonic() + deadline
+        with ending(ends):
+            checked = checked_question(question, needs_words=self._clarifier is None)
+            history = checked_history(history)
+            judged = self._guards.question(checked, left=max_cost)
+            asked = follow_up(judged.text, history, default_counter(), language=self._language)
+            state = _Ask(
+                question=asked.question,
+                searched=asked.searched,
+                follow_up=asked.reason,
+                wanted=without_exclusions(asked.searched),
+                scope=scope,
+                budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
+                history=asked.history,
+                follows=bool(history),
+                ends=ends,
+                max_cost=max_cost,
+                attempts=[*judged.attempts],
+                reason=judged.refusal or "nothing found",
+                streams=streams,
+            )
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                if not made.accepted:
+                    yield from _taken_back(state, made.reason)
+            answer = self._answer(state)
+            if answer.text != state.shown:
+                yield from _taken_back(state, "another text is the answer")
+                yield from pieces(answer.text)
+            return answer
 
     def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
@@ -269,7 +324,7 @@ class Asker:
         asked = self._rewritten(state)
         return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
-    def _take(self, step: Step, state: _Ask) -> Attempt:
+    def _take(self, step: Step, state: _Ask) -> Steps[str, None, Attempt]:
         if step.kind == "retrieve":
             notes = (state.follow_up,) if state.follow_up else ()
             asked = Rewritten(question=state.searched, keywords=state.searched, reasons=notes)
@@ -281,7 +336,7 @@ class Asker:
             return self._search_step("re-search", state, asked, wider)
         if step.kind == "read":
             assert step.model is not None
-            return self._read_step(state, step.model)
+            return (yield from self._read_step(state, step.model))
         if step.kind == "clarify":
             assert state.clarification is not None
             return Attempt(step="clarify", accepted=True, reason=state.clarification.fault)
@@ -324,7 +379,7 @@ class Asker:
         )
         return Attempt(step=name, accepted=accepted, reason="; ".join((found, *notes)), confidence=confidence)
 
-    def _read_step(self, state: _Ask, model: str) -> Attempt:
+    def _read_step(self, state: _Ask, model: str) -> Steps[str, None, Attempt]:
         if state.readable is None:
             state.readable = self._guards.passages(state.hits)
             state.attempts += state.readable.attempts
@@ -343,11 +398,12 @@ class Asker:
             state.reason = "over budget"
             return Attempt(step="read", model=model, accepted=False, reason=problem)
         try:
-            generation = self._generators[model].generate(prompt)
+            generation = yield from self._generated(model, prompt, state)
             longer = replace(prompt, max_tokens=LONGEST)
             if generation.stop_reason == "max_tokens" and not self._too_dear(model, longer, state):
                 again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
-                whole = self._generators[model].generate(longer)
+                yield from _taken_back(state, f"{prompt.max_tokens} tokens cut the reply off")
+                whole = yield from self._generated(model, longer, state)
                 generation = replace(whole, cost=generation.cost + whole.cost)
         except ModelError as error:
             state.reason = "models failed"
@@ -377,6 +433,16 @@ class Asker:
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
         )
+
+    def _generated(self, model: str, prompt: Prompt, state: _Ask) -> Steps[str, None, Generation]:
+        generator = self._generators[model]
+        if not state.streams or not isinstance(generator, StreamingGenerator):
+            return generator.generate(prompt)
+        with closing(generator.stream(prompt)) as stream:
+            for piece in without_refusal(stream):
+                state.shown += piece
+                yield piece
+        return stream.generation
 
     def _counted(self, budget: Budget) -> Budget:
         """The tokens of our own count that no model of the chain bills as more than ``budget``, as far as it is known
@@ -516,6 +582,12 @@ class _QuestionVectors:
         return vector
 
 
+def _taken_back(state: _Ask, reason: str) -> Iterator[Replaced]:
+    if state.shown:
+        state.shown = ""
+        yield Replaced(reason)
+
+
 def _embedded(passages: Iterable[Passage]) -> bool:
     """Whether the diet can make use of the question's vector."""
     return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
@@ -530,8 +602,8 @@ def _checked_budget(budget: Budget) -> Budget:
 
 def _refused(generation: Generation, context: Context) -> str:
     """Why a reply cannot be an answer, whatever its confidence; empty when it can."""
-    if generation.stop_reason in _CUT_OFF:
-        return f"the reply was cut off (stop reason: {generation.stop_reason})"
+    if fault := stop_fault(generation):
+        return fault
     if not generation.text.strip():
         return f"the model gave no text (stop reason: {generation.stop_reason})"
     if REFUSAL in generation.text:

@@ -75,8 +75,9 @@ def why_dropped(context: Context) -> tuple[str, ...]:
     """The reason for each of ``context.dropped``, in its order.
 
     "duplicate": a sentence that is kept, or dropped with a better score, has the same words. "did not fit":
-    sentences with lower scores are kept, since this one was longer than what the budget had left. Of the rest,
-    "not needed" where the diet had enough, else "below budget": the budget went to better ones.
+    sentences with lower scores are kept, since this one was longer than what the budget had left, or since they are the
+    best of their passages, which go before. Of the rest, "not needed" where the diet had enough, else "below budget":
+    the budget went to better ones.
     """
     lowest = min((sentence.score for sentence in context.kept), default=inf)
     seen = {_words(sentence.text) for sentence in context.kept}

@@ -234,7 +234,8 @@ class Guard(Protocol):
     ``check_input`` is asked about a question before anything else is done with it. ``check_output`` is asked about a
     reply that would be given, and ``check_grounding`` after it whether its ``sources`` bear the reply out. A guard
     whose one request judges both makes it in ``check_grounding`` and allows everything in ``check_output``. One that
-    cannot judge raises a ModelError.
+    cannot judge raises a ModelError. With an attribute ``judges_replies = False`` a guard says that it allows every
+    reply, which then may be shown while it is written.
     """
 
     name: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Generator as Steps
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
 from ragdiet.account import (
     Calibration,
@@ -33,7 +34,6 @@ from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
     Guards,
     InjectionGuard,
-    MaskedGenerator,
     MaskedReranker,
     Masking,
     check_models,
@@ -41,6 +41,7 @@ from ragdiet.guard import (
     checked_list,
     leaves,
     masked_embedder,
+    masked_generator,
 )
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
@@ -278,8 +279,8 @@ class RAG:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of which ``reranker``
-        may be a name too.
+        ``local:extractive``, ``local:smollm2``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of
+        which ``reranker`` may be a name too.
 
         Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
         ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret
@@ -323,7 +324,8 @@ class RAG:
                 ledger=ledger,
                 **pieces,
             )
-            rag._owned = [named.calibration, *rag._owned, *named.clients]
+            # In this order: a client waits for streams that were left, and these write their rows.
+            rag._owned = [*named.clients, named.calibration, *rag._owned]
             rag._named = named
             return rag
         except BaseException:
@@ -566,20 +568,26 @@ class RAG:
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
         ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
         it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
-        begins.
-        ``stream=True`` gives an iterator of text, each piece of an answer that has passed its gates.
+        begins, and a request that is on its way to a model is given up.
+        ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``.
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
         spend = None if max_cost is None else checked_money(max_cost)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
-        def run() -> Answer:
+        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": deadline, "history": turns}
+
+        def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
             with tracing(trace):
-                return self._asker.ask(question, scope, budget=budget, max_cost=spend, deadline=deadline, history=turns)
+                return (yield from self._asker.stream(question, scope, **asked))
 
-        return AnswerStream(run) if stream else run()
+        if stream:
+            return AnswerStream(streamed)
+        self._check_search(scope)
+        with tracing(trace):
+            return self._asker.ask(question, scope, **asked)
 
     def quote(
         self,
@@ -710,7 +718,7 @@ class RAG:
         if not isinstance(embedder, str):
             return embedder
         made = self._named.embedder(embedder, self.ledger)
-        self._owned += [client for client in self._named.clients if client not in self._owned]
+        self._owned = [*(client for client in self._named.clients if client not in self._owned), *self._owned]
         return made
 
     def _outgoing_embedder(self, embedder: Embedder) -> Embedder:
@@ -719,7 +727,7 @@ class RAG:
 
     def _outgoing_generator(self, generator: Generator) -> Generator:
         accounted = accounted_generator(generator, self.ledger)
-        return MaskedGenerator(accounted, self._masking) if leaves(generator) else accounted
+        return masked_generator(accounted, self._masking) if leaves(generator) else accounted
 
     def _beside(self, embedder: Embedder) -> RAG:
         """This RAG with another embedder, over the same connections; closing it closes nothing."""
@@ -771,6 +779,13 @@ def _token_model(embedder: Embedder) -> Embedder:
     from ragdiet.embed import MiniLM
 
     return embedder if isinstance(embedder, MiniLM) else MiniLM()
+
+
+class _Asked(TypedDict):
+    budget: Budget | None
+    max_cost: Decimal | None
+    deadline: float | None
+    history: tuple[Turn, ...]
 
 
 class _Closeable(Protocol):

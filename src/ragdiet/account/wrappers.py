@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ragdiet.account.ledger import Ledger, metered
-from ragdiet.protocols import Priced, PricedEmbedder, SentenceEmbedder
+from ragdiet.protocols import Priced, PricedEmbedder, SentenceEmbedder, StreamingGenerator
 from ragdiet.types import Quote, Usage
 
 if TYPE_CHECKING:
-    from ragdiet.protocols import Embedder, Generator
+    from ragdiet.protocols import Embedder, GenerationStream, Generator
     from ragdiet.types import Embedding, EmbedKind, Generation, Prompt, Span
 
 
@@ -78,6 +78,38 @@ class MeteredGenerator:
         return _FREE
 
 
+class MeteredStreamingGenerator(MeteredGenerator):
+    """The same for a generator that streams."""
+
+    def __init__(self, generator: StreamingGenerator, ledger: Ledger) -> None:
+        super().__init__(generator, ledger)
+        self._streaming = generator
+
+    def stream(self, prompt: Prompt) -> MeteredStream:
+        return MeteredStream(self._streaming.stream(prompt), self.model, self.ledger)
+
+
+class MeteredStream:
+    """A stream with a ledger row, free of charge; left early it is a failed one."""
+
+    def __init__(self, stream: GenerationStream, model: str, ledger: Ledger) -> None:
+        self._stream = stream
+        self._model = model
+        self._ledger = ledger
+
+    def __iter__(self) -> Iterator[str]:
+        with metered(self._ledger, stage="generate", model=self._model) as call:
+            yield from self._stream
+            call.settle(self._stream.generation.usage, served=self._stream.generation.served)
+
+    @property
+    def generation(self) -> Generation:
+        return self._stream.generation
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def accounted_embedder(embedder: Embedder, ledger: Ledger) -> Embedder:
     """The embedder itself if it is Accounted, else one with rows."""
     if isinstance(embedder, Accounted):
@@ -89,4 +121,8 @@ def accounted_embedder(embedder: Embedder, ledger: Ledger) -> Embedder:
 
 def accounted_generator(generator: Generator, ledger: Ledger) -> Generator:
     """The generator itself if it is Accounted, else one with rows."""
-    return generator if isinstance(generator, Accounted) else MeteredGenerator(generator, ledger)
+    if isinstance(generator, Accounted):
+        return generator
+    if isinstance(generator, StreamingGenerator):
+        return MeteredStreamingGenerator(generator, ledger)
+    return MeteredGenerator(generator, ledger)

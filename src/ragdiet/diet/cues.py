@@ -6,12 +6,16 @@ English question words only; for other languages the cues are silent and nothing
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 _QUESTION_WORDS = frozenset(
     "who whom whose what which when where why how do does did were has have had can could should would please".split()
 )
 _NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
+    r"\d+|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
     r"[mb]illions?|half|thirds?|quarters?|percent)\b",
     re.IGNORECASE,
 )
@@ -60,14 +64,27 @@ def subject(question: str) -> str:
     )
 
 
-def answer_patterns(question: str) -> list[re.Pattern[str]]:
-    """Find what answers look like: a number, date, name or place; none where the wording does not say.
+def answers_kind(question: str, sentences: Sequence[str]) -> NDArray[np.float64]:
+    """1 for each sentence that holds what answers look like, a number, date, name or place, and not only such as the
+    question says itself; else 0, as where its wording does not tell what it asks for. float64, (sentences,).
 
-    >>> [pattern.search("It is 30 days.").group() for pattern in answer_patterns("How long is the notice period?")]
-    ['3']
+    >>> answers_kind("How long was the bridge of 1931 closed?", ["It was built in 1931.", "For 30 days.", "Long."])
+    array([0., 1., 0.])
     """
     lowered = question.lower()
-    return [pattern for pattern, asked in _ASKED if asked.search(lowered)]
+    patterns = [pattern for pattern, asked in _ASKED if asked.search(lowered)]
+    said = set(re.findall(r"\w+", lowered))
+
+    def is_new(found: str) -> bool:
+        return not said.issuperset(re.findall(r"\w+", found.lower()))
+
+    return np.array(
+        [
+            any(is_new(match.group()) for pattern in patterns for match in pattern.finditer(sentence))
+            for sentence in sentences
+        ],
+        dtype=np.float64,
+    )
 
 
 def plain_words(text: str) -> str:

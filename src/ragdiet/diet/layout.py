@@ -2,10 +2,14 @@
 
 ::
 
-    [1] Title of the passage
+    [1] Title of the passages
     A kept sentence. The one that follows it in the source.
     A sentence from further down.
-    [2] A passage without a title.
+    [2] A sentence from the next passage with that title.
+    [3] This one says the title of its passage, which is not written then.
+
+A title is paid for once: blocks with one title stand together, and only the first of them has it. Where some
+passages have no title each block has its own, lest a block without one seem to belong to the title above.
 
 A block has a line of its own and needs no blank line before it. Sentences that follow each other in
 the source stay on one line, or on the source's lines with their indentation; where something was left
@@ -19,7 +23,7 @@ any passage has in brackets, so that ``[n]`` in the text and in an answer means 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -28,6 +32,7 @@ from ragdiet.types import Span
 
 _MARK = re.compile(r"\[[\d\s,;.–-]{1,80}\]")
 _WIDEST_INDENT = 40
+_SHORTEST_SAID = 4  # "It" and "Us" are films, and words of any sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Layout:
         self._places = [(owner, index) for owner, part in enumerate(parts) for index in range(len(part.spans))]
         self._ranks = {sentence: rank for rank, sentence in enumerate(ranking)}
         self._free = _free_numbers([text for part in parts for text in (part.title, part.text)], len(parts))
+        self._shares_titles = all(part.title for part in parts)
 
     def owner(self, sentence: int) -> int:
         """The part that holds the sentence."""
@@ -65,36 +71,61 @@ class Layout:
         """The sentences that are kept if this one is, it too, in source order; all of one part."""
         return self._candidates[sentence]
 
-    def header(self, owner: int) -> str:
-        """What a block begins with, as far as it is known before the block has its number."""
-        return _header(self._free[-1], self._parts[owner].title)
+    def title(self, owner: int) -> str:
+        return self._parts[owner].title
+
+    def header(self, owner: int, sentences: Iterable[int], titles: Collection[str]) -> str:
+        """What a block of these sentences begins with where blocks with ``titles`` stand already.
+
+        As far as it is known before the block has its number.
+        """
+        return _header(self._free[-1], "" if self._is_told(owner, sentences, titles) else self._parts[owner].title)
 
     def write(self, chosen: Iterable[int]) -> Page:
-        """Documents with the best last, a document's passages and a passage's sentences as in the source."""
+        """Titles with the best last, a title's documents likewise, a document's passages and a passage's sentences
+        as in the source."""
         blocks: dict[int, list[int]] = {}
         for sentence in sorted(chosen):
             blocks.setdefault(self._places[sentence][0], []).append(sentence)
-        best: dict[str | int, int] = {}
+        best: dict[tuple[str, str | int], int] = {}
         for owner, sentences in blocks.items():
-            document = self._parts[owner].document
             rank = min(self._ranks[sentence] for sentence in sentences)
-            best[document] = min(rank, best.get(document, rank))
+            for group in self._groups(owner):
+                best[group] = min(rank, best.get(group, rank))
 
-        def position(owner: int) -> tuple[int, int, int]:
-            part = self._parts[owner]
-            return -best[part.document], part.offset, owner
+        def position(owner: int) -> tuple[int, int, int, int]:
+            title, document = self._groups(owner)
+            return -best[title], -best[document], self._parts[owner].offset, owner
 
         order = sorted(blocks, key=position)
         numbers = dict(zip(order, self._free, strict=False))
+        pieces = []
+        above = ""
+        for owner in order:
+            title = self._parts[owner].title
+            is_told = self._is_told(owner, blocks[owner], (above,))
+            pieces.append(self._block(numbers[owner], owner, blocks[owner], "" if is_told else title))
+            above = title
         return Page(
-            text="\n".join(self._block(numbers[owner], owner, blocks[owner]) for owner in order),
+            text="\n".join(pieces),
             numbers=numbers,
             sentences=tuple(sentence for owner in order for sentence in blocks[owner]),
         )
 
-    def _block(self, number: int, owner: int, sentences: Sequence[int]) -> str:
+    def _groups(self, owner: int) -> tuple[tuple[str, str | int], tuple[str, str | int]]:
+        """What stands together with the block: blocks of its title, and among these those of its document."""
         part = self._parts[owner]
-        pieces = [_header(number, part.title)]
+        document = ("document", part.document)
+        return (("title", part.title) if self._shares_titles else document), document
+
+    def _is_told(self, owner: int, sentences: Iterable[int], titles: Collection[str]) -> bool:
+        """Whether a reader knows the title of a block of these sentences without its being written."""
+        title = self._parts[owner].title
+        return (self._shares_titles and title in titles) or any(_says(self.sentence(one), title) for one in sentences)
+
+    def _block(self, number: int, owner: int, sentences: Sequence[int], title: str) -> str:
+        part = self._parts[owner]
+        pieces = [_header(number, title)]
         before = -1
         for sentence in sentences:
             index = self._places[sentence][1]
@@ -103,7 +134,7 @@ class Layout:
             starts_line = not index or len(f"{gap}.".splitlines()) > 1
             indent = gap[len(gap.rstrip(" \t")) :][:_WIDEST_INDENT] if starts_line else ""
             if before < 0:
-                pieces.append(indent if part.title else "")
+                pieces.append(indent if title else "")
             elif before < index - 1 or starts_line:
                 pieces.append(f"\n{indent}")
             else:
@@ -115,6 +146,18 @@ class Layout:
 
 def _header(number: int, title: str) -> str:
     return f"[{number}] {title}\n" if title else f"[{number}] "
+
+
+def _says(sentence: str, title: str) -> bool:
+    """Whether the title stands in the sentence as whole words, in small letters or capitals.
+
+    >>> _says("Work on the northam bridge began.", "Northam Bridge"), _says("Beehives", "Beeh")
+    (True, False)
+    """
+    said, wanted = sentence.lower(), title.lower()
+    begin = said.find(wanted) if len(title) >= _SHORTEST_SAID else -1
+    end = begin + len(wanted)
+    return begin >= 0 and not (said[max(0, begin - 1) : begin].isalnum() or said[end : end + 1].isalnum())
 
 
 def _free_numbers(texts: Iterable[str], needed: int) -> list[int]:

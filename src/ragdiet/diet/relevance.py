@@ -1,8 +1,8 @@
 """How much each sentence bears on the question.
 
 score = bm25(sentence and title) + bm25(passage) + cos(sentence)^2 + cos(passage)^2, each as a share of the
-best one at hand, + 1 where the sentence holds the kind of thing asked for, + 1 in a passage whose title
-the two best sentences name: the second half of a question that takes two documents.
+best one at hand, + 1 where the sentence holds the kind of thing asked for and the question does not say it itself,
++ 1 in a passage whose title the two best sentences name: the second half of a question that takes two documents.
 
 Cosines with passages on one subject lie close together, so their shares are squared: else what tells the
 best ones apart weighs less than the words do. ``python -m benchmarks.diet --ablate`` prints what each term is worth.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ragdiet.analysis import Analyzer
 from ragdiet.bm25 import idf, weight
-from ragdiet.diet.cues import answer_patterns, plain_words, subject
+from ragdiet.diet.cues import answers_kind, plain_words, subject
 from ragdiet.diet.passages import Part
 
 SENTENCE_WORDS = 1.0
@@ -28,6 +28,7 @@ SENTENCE_COSINE = 1.0
 PASSAGE_COSINE = 1.0
 ANSWER_KIND = 1.0
 NAMED_TITLE = 1.0
+BEST_OF_PASSAGE = 0.5
 _LEADING_SENTENCES = 2
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 
@@ -43,12 +44,23 @@ def relevance(question: str, parts: Sequence[Part], analyzer: Analyzer) -> NDArr
     by_word, by_word_whole = _keyword_shares(question, parts, sentences, owner, analyzer)
     scores = SENTENCE_WORDS * by_word + PASSAGE_WORDS * by_word_whole[owner]
     scores += _cosine_shares(parts, owner, by_word, by_word_whole)
-    if patterns := answer_patterns(question):
-        scores += ANSWER_KIND * np.array([any(pattern.search(one) for pattern in patterns) for one in sentences])
+    scores += ANSWER_KIND * answers_kind(question, sentences)
     best = np.argsort(-scores, kind="stable")[:_LEADING_SENTENCES]
     said = plain_words(" ".join(sentences[index] for index in best.tolist()))
     named = {title for title in {part.title for part in parts} if _is_named(title, said)}
     return scores + NAMED_TITLE * np.array([part.title in named for part in parts], dtype=np.float64)[owner]
+
+
+def priority(scores: NDArray[np.float64], parts: Sequence[Part]) -> NDArray[np.float64]:
+    """In which order sentences are worth a prompt's tokens: by relevance, and the best of each part a little before.
+
+    What a passage says best is likelier to hold the answer than what another says second.
+    """
+    borders = np.cumsum([len(part.spans) for part in parts])[:-1]
+    best = [first + int(own.argmax()) for first, own in zip((0, *borders), np.split(scores, borders), strict=True)]
+    raised = scores.copy()
+    raised[best] += BEST_OF_PASSAGE
+    return raised
 
 
 def _keyword_shares(

@@ -12,7 +12,7 @@ from ragdiet.diet.candidates import candidates
 from ragdiet.diet.enough import CEILING, enough_before
 from ragdiet.diet.layout import Layout, Page
 from ragdiet.diet.passages import Part, read_passages
-from ragdiet.diet.relevance import relevance
+from ragdiet.diet.relevance import priority, relevance
 from ragdiet.diet.several import asks_for_several
 from ragdiet.errors import BudgetTooSmall, InvalidArgument, InvalidQuestion
 from ragdiet.tokens import default_counter
@@ -73,19 +73,20 @@ class SentenceDiet:
             return Context(text="", tokens=0, tokens_before=0, kept=(), dropped=())
 
         scores = relevance(question, parts, self._analyzer)
-        ranking: list[int] = np.argsort(-scores, kind="stable").tolist()
+        worth = priority(scores, parts)
+        ranking: list[int] = np.argsort(-worth, kind="stable").tolist()
         layout = Layout(parts, ranking, candidates(question, parts, ranking, self._analyzer))
         page = layout.write(ranking)
         tokens = tokens_before = self._counter.count(page.text)
         enough = False
         if budget == "auto":
-            stop = _stop(question, scores.tolist())
+            stop = _stop(question, worth.tolist())
             needed, count, enough = self._fit(layout, ranking, CEILING, stop)
             if enough or tokens > CEILING:
                 page, tokens = needed, count
         elif tokens > budget:
             page, tokens, _ = self._fit(layout, ranking, budget, _never)
-        return _context(parts, layout, page, scores.tolist(), ranking, tokens, tokens_before, enough)
+        return _context(parts, layout, page, scores, tokens, tokens_before, enough)
 
     def _fit(self, layout: Layout, ranking: Sequence[int], budget: int, stop: Stop) -> tuple[Page, int, bool]:
         """The best sentences that fit together, the count of their page, and whether ``stop`` ended them."""
@@ -150,6 +151,7 @@ class SentenceDiet:
         """
         chosen: list[tuple[list[int], int]] = []
         opened: set[int] = set()
+        titles: set[str] = set()
         taken: set[int] = set()
         seen: set[str] = set()
         left, misses = budget, 0
@@ -166,7 +168,7 @@ class SentenceDiet:
             # One by one: below some hundred texts the threads of a batch cost more than they save.
             cost = sum(self._counter.count(layout.sentence(one)) for one in added)
             if owner not in opened:
-                cost += self._counter.count(layout.header(owner))
+                cost += self._counter.count(layout.header(owner, added, titles))
             if cost > left and chosen:
                 misses += 1
                 if misses == _PATIENCE:
@@ -174,6 +176,7 @@ class SentenceDiet:
                 continue
             chosen.append((added, cost))
             opened.add(owner)
+            titles.add(layout.title(owner))
             taken.update(added)
             left -= cost
             misses = 0
@@ -193,13 +196,13 @@ def compress(
     return SentenceDiet(counter=counter).compress(question, passages, budget=budget, question_vector=question_vector)
 
 
-def _stop(question: str, scores: Sequence[float]) -> Stop:
-    """The rule of ``diet.enough`` for this question. Where no sentence has a score nothing is known, and all count
-    like the best."""
-    several, best = asks_for_several(question), max(scores)
+def _stop(question: str, worth: Sequence[float]) -> Stop:
+    """The rule of ``diet.enough`` for this question. Where no sentence is worth anything nothing is known, and all
+    count like the best."""
+    several, best = asks_for_several(question), max(worth)
 
     def stop(sentence: int, spent: int) -> bool:
-        return enough_before(scores[sentence] / best if best > 0 else 1.0, spent, several=several)
+        return enough_before(worth[sentence] / best if best > 0 else 1.0, spent, several=several)
 
     return stop
 
@@ -220,8 +223,7 @@ def _context(
     parts: Sequence[Part],
     layout: Layout,
     page: Page,
-    scores: Sequence[float],
-    ranking: Sequence[int],
+    scores: NDArray[np.float64],
     tokens: int,
     tokens_before: int,
     is_enough: bool,
@@ -237,7 +239,7 @@ def _context(
             text=part.text[start:end],
             start=part.offset + start,
             end=part.offset + end,
-            score=scores[index],
+            score=float(scores[index]),
             source=page.numbers[layout.owner(index)] if index in kept else 0,
         )
 
@@ -248,7 +250,7 @@ def _context(
         tokens_before=tokens_before,
         is_enough=is_enough,
         kept=tuple(map(sentence, page.sentences)),
-        dropped=tuple(sentence(index) for index in ranking if index not in kept),
+        dropped=tuple(sentence(index) for index in np.argsort(-scores, kind="stable").tolist() if index not in kept),
         sources=tuple(
             Source(
                 n=number,

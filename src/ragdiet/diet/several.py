@@ -14,7 +14,9 @@ _NAME = r"[A-ZÀ-Þ][\w'’.&-]{0,40}(?: [A-ZÀ-Þ0-9][\w'’.&-]{0,40}){0,5}"
 _COMPARES = re.compile(
     r"\b(?:both|either|neither|versus|vs|compare[ds]?|comparing|comparison|in common|differences?|differs?|"
     r"different from|similar|alike|the same)\b"
-    r"|\b(?:more|less|first|[a-z]{2,12}er)\b[^?]{0,120}\bor\b",
+    r"|\b(?:more|less|fewer|first|older|younger|newer|larger|smaller|bigger|greater|higher|lower|taller|shorter|longer|"
+    r"deeper|wider|heavier|lighter|earlier|sooner|later|faster|slower|nearer|closer|cheaper|dearer|richer|stronger|"
+    r"easier|harder|better|worse)\b[^?]{0,120}\bor\b",
     re.IGNORECASE,
 )
 _TWO_NAMES = re.compile(rf"{_NAME},? (?:and|or) (?:the )?{_NAME}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from ragdiet.account import Calibration, Ledger, OpenCall, metered
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion
-from ragdiet.generate.prompt import prefix, user_message
+from ragdiet.generate.chat import chat_messages
 from ragdiet.observe import current, tracing
 from ragdiet.openai import GpuHour, OpenAIClient, SelfHostedPrice, chat_usage, price_of, stop_reason
 from ragdiet.tokens import default_counter
@@ -189,10 +189,12 @@ class OpenAIStream:
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             opened = generator._client.run(generator.model, self._open)
         parts: list[str] = []
+        first: float | None = None
         with opened.held:
             try:
                 for event in opened:
                     if text := opened.add(event):
+                        first = time.perf_counter() - opened.began if first is None else first
                         parts.append(text)
                         yield text
             except GeneratorExit:
@@ -201,7 +203,8 @@ class OpenAIStream:
             seconds = time.perf_counter() - opened.began
             usage = chat_usage(opened.usage, model=generator.model)
             generator._settle(opened.call, self._asked, usage, seconds, served=opened.served)
-        self._generation = generator._made(opened.call, "".join(parts), opened.finish)
+        made = generator._made(opened.call, "".join(parts), opened.finish)
+        self._generation = replace(made, first_token_seconds=first)
 
     def _open(self) -> _Opened:
         """A stream whose first event has come: until then it may be tried again."""
@@ -258,19 +261,6 @@ class _Opened:
         self.finish = choice.get("finish_reason") or self.finish
         delta = choice.get("delta")
         return (delta.get("content") or "") if isinstance(delta, Mapping) else ""
-
-
-def chat_messages(prompt: Prompt) -> list[dict[str, str]]:
-    """The system text, the turns, and the question with its sources: none blank, the user first, roles by turns."""
-    turns = [(turn.role, turn.text) for turn in prompt.history if turn.text.strip()]
-    messages: list[dict[str, str]] = []
-    for role, text in [*turns, ("user", user_message(prompt))]:
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += f"\n\n{text}"
-        elif messages or role == "user":
-            messages.append({"role": role, "content": text})
-    before = prefix(prompt)
-    return [{"role": "system", "content": before}, *messages] if before.strip() else messages
 
 
 def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:

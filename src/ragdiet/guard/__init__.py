@@ -5,7 +5,14 @@ from ragdiet.guard.guardrail_checks import BedrockGuardrailChecks
 from ragdiet.guard.guards import FailOpen, Guards, Readable
 from ragdiet.guard.injection import InjectionGuard
 from ragdiet.guard.masking import Finder, Masked, Masking
-from ragdiet.guard.outgoing import MaskedEmbedder, MaskedGenerator, MaskedReranker, leaves, masked_embedder
+from ragdiet.guard.outgoing import (
+    MaskedEmbedder,
+    MaskedGenerator,
+    MaskedReranker,
+    leaves,
+    masked_embedder,
+    masked_generator,
+)
 from ragdiet.guard.question import MOST_CHARACTERS, MOST_HISTORY, checked_history, checked_question
 
 __all__ = [
@@ -30,5 +37,6 @@ __all__ = [
     "checked_question",
     "leaves",
     "masked_embedder",
+    "masked_generator",
     "visible",
 ]

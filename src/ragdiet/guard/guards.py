@@ -54,6 +54,11 @@ class Guards:
         self._masking = masking
         self._ledger = ledger
 
+    @property
+    def judges_replies(self) -> bool:
+        """Whether any guard looks at replies: all but those that say of themselves that they do not."""
+        return any(getattr(guard, "judges_replies", True) for guard in self._guards)
+
     def most(self, *characters: int) -> Decimal:
         """What judging texts of so many characters may cost at most, USD, as far as guards tell."""
         return sum((guard.most(*characters) for guard in self._guards if isinstance(guard, PricedGuard)), Decimal(0))
@@ -137,6 +142,7 @@ class FailOpen:
     def __init__(self, guard: Guard) -> None:
         self.name = guard.name
         self.is_local = not leaves(guard)
+        self.judges_replies: bool = getattr(guard, "judges_replies", True)
         if isinstance(guard, Accounted):
             self.ledger = guard.ledger
         self._guard = guard

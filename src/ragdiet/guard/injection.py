@@ -54,6 +54,7 @@ class InjectionGuard:
 
     name = "injection"
     is_local = True
+    judges_replies = False
 
     def __init__(
         self,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Accounted, Calibrated
 from ragdiet.guard.characters import visible
-from ragdiet.protocols import Local, Priced, PricedEmbedder, SentenceEmbedder
+from ragdiet.protocols import Local, Priced, PricedEmbedder, SentenceEmbedder, StreamingGenerator
 from ragdiet.types import Quote
 
 if TYPE_CHECKING:
     from ragdiet.guard.masking import Masked, Masking
-    from ragdiet.protocols import Embedder, Generator, Reranker
+    from ragdiet.protocols import Embedder, GenerationStream, Generator, Reranker
     from ragdiet.types import Embedding, EmbedKind, Generation, Hit, Prompt, Span
 
 _FREE = Quote(least=Decimal(0), expected=Decimal(0), most=Decimal(0))
@@ -55,11 +56,7 @@ class MaskedGenerator:
     def generate(self, prompt: Prompt) -> Generation:
         sent, masked = self._sent(prompt)
         generation = self._generator.generate(sent)
-        text = masked.restore(generation.text)
-        if sent is not prompt:
-            for token in set(_TURN.findall(prompt.context.text)):
-                text = text.replace(_broken(token), token)
-        return replace(generation, text=text)
+        return replace(generation, text=_shown(generation.text, prompt, sent, masked))
 
     def quote(self, prompt: Prompt) -> Quote:
         return self._generator.quote(self._sent(prompt)[0]) if isinstance(self._generator, Priced) else _FREE
@@ -80,6 +77,67 @@ class MaskedGenerator:
             history=tuple(replace(turn, text=text) for turn, text in zip(prompt.history, turns, strict=True)),
             length=" ".join(filter(None, (prompt.length, copy))),
         ), masked
+
+
+def _shown(text: str, prompt: Prompt, sent: Prompt, masked: Masked) -> str:
+    """A reply to ``sent`` as one to ``prompt``."""
+    text = masked.restore(text)
+    if sent is not prompt:
+        for token in set(_TURN.findall(prompt.context.text)):
+            text = text.replace(_broken(token), token)
+    return text
+
+
+class MaskedStreamingGenerator(MaskedGenerator):
+    """The same for a generator that streams."""
+
+    def __init__(self, generator: StreamingGenerator, masking: Masking) -> None:
+        super().__init__(generator, masking)
+        self._streaming = generator
+
+    def stream(self, prompt: Prompt) -> GenerationStream:
+        sent, masked = self._sent(prompt)
+        by_word = not _TURN.search(prompt.context.text)  # one that was broken has a space within
+        if not masked.values and by_word:
+            return self._streaming.stream(sent)
+        return MaskedStream(
+            self._streaming.stream(sent), partial(_shown, prompt=prompt, sent=sent, masked=masked), by_word
+        )
+
+
+class MaskedStream:
+    """A stream whose text has the values again: word by word, as a mark may come in two pieces, or all at the end."""
+
+    def __init__(self, stream: GenerationStream, shown: Callable[[str], str], by_word: bool) -> None:
+        self._stream = stream
+        self._shown = shown
+        self._by_word = by_word
+
+    def __iter__(self) -> Iterator[str]:
+        held = ""
+        for text in self._stream:
+            held += text
+            end = max(held.rfind(" "), held.rfind("\n")) if self._by_word else 0
+            if end > 0:
+                yield self._shown(held[:end])
+                held = held[end:]
+        if held:
+            yield self._shown(held)
+
+    @property
+    def generation(self) -> Generation:
+        made = self._stream.generation
+        return replace(made, text=self._shown(made.text))
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def masked_generator(generator: Generator, masking: Masking) -> Generator:
+    """``generator`` behind a mask, which streams where it does."""
+    if isinstance(generator, StreamingGenerator):
+        return MaskedStreamingGenerator(generator, masking)
+    return MaskedGenerator(generator, masking)
 
 
 class MaskedReranker:

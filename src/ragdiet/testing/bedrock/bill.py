@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, Inexact, localcontext
 from types import MappingProxyType
+from typing import Any
 
 _EXACT = Context(prec=60, traps=[Inexact])
+_PRICES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "per_1000_units")
 _MILLION, _THOUSAND = Decimal(1_000_000), Decimal(1_000)
 
 
@@ -15,7 +17,8 @@ _MILLION, _THOUSAND = Decimal(1_000_000), Decimal(1_000)
 class Rates:
     """USD per million tokens, and per 1,000 units of what is not priced by tokens. None is unknown.
 
-    ``tiers`` are the factors of the service tiers but the default one.
+    ``tiers`` are the factors of the service tiers but the default one. Where the input, cached tokens included, is
+    above ``long_above`` tokens, the rates of ``long`` hold for the whole request.
     """
 
     input: Decimal | None = None
@@ -25,6 +28,16 @@ class Rates:
     cache_write_1h: Decimal | None = None
     per_1000_units: Decimal | None = None
     tiers: Mapping[str, Decimal] = field(default_factory=dict)
+    long: Rates | None = None
+    long_above: int = 0
+
+    @classmethod
+    def like(cls, row: Any) -> Rates:
+        """The rates of a row of ``ragdiet.PriceBook``, or of whatever has its attributes."""
+        names = [name for name in _PRICES if hasattr(row, name)]
+        found = cls(**{name: getattr(row, name) for name in names}, tiers=dict(getattr(row, "tiers", {})))
+        above = getattr(row, "long_context", None)
+        return replace(found, long=cls.like(above), long_above=above.above) if above else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,9 @@ class Charge:
         >>> Charge(input_tokens=100, output_tokens=10).cost(Rates(input=Decimal("0.06"), output=Decimal("0.24")))
         Decimal('0.0000084')
         """
+        held = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+        if rates.long and held > rates.long_above:
+            rates = replace(rates.long, tiers=rates.tiers)
         parts = (
             (self.input_tokens, rates.input, _MILLION),
             (self.output_tokens, rates.output, _MILLION),

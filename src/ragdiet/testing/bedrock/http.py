@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._answering = False
+        self._last = False
         self._drained = asyncio.Event()
         self._drained.set()
 
@@ -65,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Answer what the buffer holds whole, one request after the other."""
-        while self._buffer and not self._answering and self._transport:
+        while self._buffer and not self._answering and self._transport and not self._transport.is_closing():
             try:
                 request = _taken(self._buffer)
             except _BadRequest as bad:
@@ -73,6 +74,7 @@ class Connection(asyncio.Protocol):
                 return
             if request is None:
                 return
+            self._last = request.headers.get("connection", "").lower() == "close"
             self._service.journal.busy(+1)
             if self._service.waits:
                 self._begin(self._computed(request))
@@ -80,7 +82,7 @@ class Connection(asyncio.Protocol):
             answer = self._service.answer(request)
             if _is_plain(answer):
                 self._transport.write(_whole(answer))
-                self._service.journal.busy(-1)
+                self._done()
             else:
                 self._begin(self._sent(answer))
 
@@ -88,38 +90,41 @@ class Connection(asyncio.Protocol):
         self._answering = True
         self._task = asyncio.get_running_loop().create_task(work)
 
+    def _done(self) -> None:
+        self._service.journal.busy(-1)
+        if self._last and self._transport:
+            self._transport.close()
+
     async def _computed(self, request: Signed) -> None:
         loop = asyncio.get_running_loop()
         try:
             answer = await loop.run_in_executor(self._pool, self._service.answer, request)
-        except BaseException:
-            self._service.journal.busy(-1)
-            self.abort()
+        except asyncio.CancelledError:
+            self._done()
             raise
         await self._sent(answer)
 
     async def _sent(self, answer: Answer) -> None:
         try:
-            kept = await self._written(answer)
+            await self._written(answer)
         finally:
-            self._service.journal.busy(-1)
+            self._done()
         self._answering = False
-        if kept:
-            self._next()
+        self._next()
 
-    async def _written(self, answer: Answer) -> bool:
-        """Send the answer as its fault would have it. False: the connection is ended."""
+    async def _written(self, answer: Answer) -> None:
+        """Send the answer as its fault would have it."""
         fault = answer.fault
         if answer.first + fault.delay:
             await asyncio.sleep(answer.first + fault.delay)
         ends = fault.cut or fault.reset or fault.end
         if fault.reset and fault.at is None and fault.frame is None:
             self._reset()
-            return False
+            return
         if fault.end and not answer.streamed:  # a Content-Length that suits what is left
             left = b"".join(answer.pieces)[: _place(answer)]
             await self._write(_whole(replace(answer, pieces=(left,))))
-            return True
+            return
         body = b"".join(answer.pieces)
         place = _place(answer) if ends or fault.stall else len(body)
         await self._write(_head(answer))
@@ -133,24 +138,22 @@ class Connection(asyncio.Protocol):
                 if fault.stall:
                     await asyncio.sleep(fault.stall)
                 if ends:
-                    return await self._ended(answer)
+                    await self._ended(answer)
+                    return
                 await self._chunk(answer, body[place:end])
             else:
                 await self._chunk(answer, piece)
             sent = end
         if answer.streamed:
             await self._write(_LAST_CHUNK)
-        return True
 
-    async def _ended(self, answer: Answer) -> bool:
+    async def _ended(self, answer: Answer) -> None:
         if answer.fault.reset:
             self._reset()
         elif answer.fault.end and answer.streamed:
             await self._write(_LAST_CHUNK)
-            return True
         elif self._transport:
             self._transport.close()
-        return False
 
     async def _chunk(self, answer: Answer, data: bytes) -> None:
         if data:
@@ -213,7 +216,7 @@ def _taken(buffer: bytearray) -> Signed | None:
 def _parsed(head: bytes) -> tuple[str, str, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")
-    if len(parts) != 3 or not parts[1].startswith("/") or parts[2] not in ("HTTP/1.1", "HTTP/1.0"):
+    if len(parts) != 3 or not parts[1].startswith("/") or parts[2] != "HTTP/1.1":
         raise _BadRequest(400, "this is no HTTP/1.1 request")
     headers: dict[str, str] = {}
     for line in lines:

@@ -53,8 +53,8 @@ _REFUSED = {
     ),
 }
 _ON_THE_WIRE = {
-    "slow first byte": Fault(delay=0.5),
-    "stall in the body": Fault(stall=0.5),
+    "slow first byte": Fault(delay=1.0),
+    "stall in the body": Fault(stall=1.0),
     "reset before the reply": Fault(reset=True),
     "reset in the body": Fault(reset=True, at=10),
     "cut before the body": Fault(cut=True, at=0),

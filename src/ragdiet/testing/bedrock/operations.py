@@ -25,6 +25,13 @@ PLAYED: Mapping[str, tuple[str, ...]] = {
     "bedrock-agent-runtime": ("Rerank",),
     "bedrock": ("GetInferenceProfile",),
 }
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 _LABEL = re.compile(r"\{(\w+)\+?\}")
 
 
@@ -113,13 +120,9 @@ def _label(names: Mapping[str, str], label: str) -> str:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(body or b"{}", parse_constant=_no_constant)
+        content = _DECODER.decode(body.decode() or "{}")
     except (ValueError, RecursionError) as error:
         raise Refused("SerializationException", f"the body is not JSON: {str(error)[:200]}") from error
     if not isinstance(content, dict):
         raise Refused("SerializationException", f"{type(content).__name__} cannot be read as a structure at '#'")
     return content
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

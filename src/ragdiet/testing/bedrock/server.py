@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from ragdiet.testing.bedrock.bill import Bill, Rates
 from ragdiet.testing.bedrock.engine import Engine
 from ragdiet.testing.bedrock.faults import Fault
 from ragdiet.testing.bedrock.guard.guardrail import Guardrail
 from ragdiet.testing.bedrock.limits import Limit
-from ragdiet.testing.bedrock.models.catalogue import chat_model, default_models
+from ragdiet.testing.bedrock.models.catalogue import default_models
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
 from ragdiet.testing.bedrock.process import Child
 from ragdiet.testing.bedrock.served import Served
 from ragdiet.testing.bedrock.service import Service
 from ragdiet.testing.bedrock.sigv4 import Keys
+from ragdiet.testing.bedrock.tokens import Tokenizer
 from ragdiet.testing.bedrock.world import ACCOUNT, World
 
 KEYS = Keys(access_key="AKIDEXAMPLE", secret_key="secret")  # noqa: S106  # of no account
@@ -27,10 +28,14 @@ _ENDPOINTS = ("BEDROCK_RUNTIME", "BEDROCK_AGENT_RUNTIME", "BEDROCK")
 class BedrockServer:
     """Amazon Bedrock in one region, over HTTP on this machine: ``with BedrockServer() as server:``.
 
-    ``chat`` are the chat models there are, by exact id, or a mapping of ids to ChatModel; None is all that are known.
-    ``models`` adds others. ``keys`` are the credentials it knows, ``rates`` the prices of its bill. ``profiles`` are
-    application inference profiles, id to model; ``denied`` are models without access. ``guardrails`` are by id,
-    ``limits`` by exact model id. ``policy_rates`` are USD per 1,000 text units by the name usage has for a policy.
+    What there is: ``chat`` are the chat models by exact id, or a mapping of ids to ChatModel; None is all that are
+    known. ``models`` adds others; ``tokenizer`` is that of all models that are not handed in themselves. ``profiles``
+    are application inference profiles and ``routers`` prompt routers, name to model; ``denied`` are models without
+    access; ``guardrails`` are by id.
+
+    What it asks and charges: ``keys`` are the credentials it knows, ``limits`` the quotas by exact model id, ``rates``
+    the prices of its bill, ``policy_rates`` USD per 1,000 text units by the name that usage has for a policy.
+
     ``keep_requests=False`` does not keep the bodies of the requests, for long runs. ``process=True`` runs it in a
     process of its own, so that a client that is measured does not wait for it; what is handed in is pickled then.
     """
@@ -41,6 +46,7 @@ class BedrockServer:
         region: str = "us-east-1",
         chat: Iterable[str] | Mapping[str, ChatModel] | None = None,
         models: Mapping[str, Model] | None = None,
+        tokenizer: Tokenizer | None = None,
         keys: Keys = KEYS,
         account: str = ACCOUNT,
         rates: Mapping[str, Rates] | None = None,
@@ -48,6 +54,7 @@ class BedrockServer:
         limits: Mapping[str, Limit] | None = None,
         guardrails: Mapping[str, Guardrail] | None = None,
         profiles: Mapping[str, str] | None = None,
+        routers: Mapping[str, str] | None = None,
         denied: Iterable[str] = (),
         keep_requests: bool = True,
         process: bool = False,
@@ -57,13 +64,14 @@ class BedrockServer:
         self._world = World(
             region=region,
             keys=keys,
-            models=_models(chat) | dict(models or {}),
+            models=_models(chat, tokenizer or Tokenizer()) | dict(models or {}),
             account=account,
             rates=dict(rates or {}),
             policy_rates=dict(policy_rates or {}),
             limits=dict(limits or {}),
             guardrails=dict(guardrails or {}),
             profiles=dict(profiles or {}),
+            routers=dict(routers or {}),
             denied=frozenset(denied),
             keep_requests=keep_requests,
         )
@@ -76,8 +84,10 @@ class BedrockServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        failures = () if kind else self.failures
-        self._engine.stop()
+        try:
+            failures = () if kind else self.failures
+        finally:
+            self._engine.stop()
         if failures:
             raise RuntimeError("the stand-in itself failed, or a function that it was given") from failures[0]
 
@@ -98,17 +108,23 @@ class BedrockServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that lead boto3 here, with credentials that are good here and nowhere else."""
-        keys = self._world.keys
-        found = {
+        """Variables that lead boto3 here, with credentials that are good here and nowhere else.
+
+        They stand in the way of what a machine may have of its own, such as a session token or a proxy; only
+        AWS_BEARER_TOKEN_BEDROCK must be unset, as botocore prefers it even where it is empty.
+        """
+        keys, host = self._world.keys, self.url.partition("://")[2].rpartition(":")[0]
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        return {
             "AWS_ACCESS_KEY_ID": keys.access_key,
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_SESSION_TOKEN": keys.session_token,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+            "no_proxy": f"{direct},{host}" if direct else host,
+            **{f"AWS_ENDPOINT_URL_{service}": self.url for service in _ENDPOINTS},
         }
-        if keys.session_token:
-            found["AWS_SESSION_TOKEN"] = keys.session_token
-        return found | {f"AWS_ENDPOINT_URL_{service}": self.url for service in _ENDPOINTS}
 
     @property
     def calls(self) -> tuple[Served, ...]:
@@ -151,9 +167,12 @@ class BedrockServer:
         self._engine.ask("reset")
 
 
-def _models(chat: Iterable[str] | Mapping[str, ChatModel] | None) -> dict[str, Any]:
-    models = default_models()
+def _models(chat: Iterable[str] | Mapping[str, ChatModel] | None, tokenizer: Tokenizer) -> dict[str, Model]:
+    models = default_models(tokenizer)
     if chat is None:
         return models
-    models = {name: model for name, model in models.items() if not isinstance(model, ChatModel)}
-    return models | (dict(chat) if isinstance(chat, Mapping) else {name: chat_model(name) for name in chat})
+    others = {name: model for name, model in models.items() if not isinstance(model, ChatModel)}
+    if isinstance(chat, Mapping):
+        return others | dict(chat)
+    usual = ChatModel(tokenizer=tokenizer)
+    return others | {name: models.get(name, usual) for name in chat}

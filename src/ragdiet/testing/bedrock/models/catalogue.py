@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ragdiet.testing.bedrock.models.cohere import CohereV3, CohereV4
 from ragdiet.testing.bedrock.models.model import ChatModel, Model, RerankModel
 from ragdiet.testing.bedrock.models.nova import NovaMultimodal
 from ragdiet.testing.bedrock.models.titan import TitanText
+from ragdiet.testing.bedrock.tokens import Tokenizer
 
 _NOVA = ChatModel(context=300_000, most_output=10_000)
 _NO_CACHE = ChatModel(smallest_cached=None, context=128_000, most_output=8_192, tiers=frozenset({"default"}))
@@ -45,27 +47,23 @@ _CHAT: Mapping[str, ChatModel] = {
     "openai.gpt-oss-20b-1:0": _NO_CACHE,
     "openai.gpt-oss-120b-1:0": _NO_CACHE,
 }
-_PROFILES = ("us", "us-gov", "eu", "apac", "jp", "au", "global")
+GEOGRAPHIES = ("us", "us-gov", "eu", "apac", "jp", "au", "global")
+"""What the ids of system inference profiles begin with."""
 
 
-def default_models() -> dict[str, Model]:
-    """Every model, the chat models by their own id and by each system inference profile."""
-    models: dict[str, Model] = dict(_CHAT)
-    for name, model in _CHAT.items():
-        models |= {f"{geography}.{name}": model for geography in _PROFILES}
-    models |= {
-        "amazon.titan-embed-text-v2:0": TitanText(),
-        "cohere.embed-english-v3": CohereV3(),
-        "cohere.embed-multilingual-v3": CohereV3(),
-        **{f"{geography}cohere.embed-v4:0": CohereV4() for geography in ("", "us.", "eu.", "global.")},
-        "amazon.nova-2-multimodal-embeddings-v1:0": NovaMultimodal(),
-        "amazon.rerank-v1:0": RerankModel(),
-        "cohere.rerank-v3-5:0": RerankModel(),
+def default_models(tokenizer: Tokenizer | None = None) -> dict[str, Model]:
+    """Every model, the chat models by their own id and by each system inference profile, with one tokenizer."""
+    counter = tokenizer or Tokenizer()
+    chat = {name: replace(model, tokenizer=counter) for name, model in _CHAT.items()}
+    reranker = RerankModel(tokenizer=counter)
+    return {
+        **chat,
+        **{f"{geography}.{name}": model for name, model in chat.items() for geography in GEOGRAPHIES},
+        "amazon.titan-embed-text-v2:0": TitanText(tokenizer=counter),
+        "cohere.embed-english-v3": CohereV3(tokenizer=counter),
+        "cohere.embed-multilingual-v3": CohereV3(tokenizer=counter),
+        **{f"{prefix}cohere.embed-v4:0": CohereV4(tokenizer=counter) for prefix in ("", "us.", "eu.", "global.")},
+        "amazon.nova-2-multimodal-embeddings-v1:0": NovaMultimodal(tokenizer=counter),
+        "amazon.rerank-v1:0": reranker,
+        "cohere.rerank-v3-5:0": reranker,
     }
-    return models
-
-
-def chat_model(name: str) -> ChatModel:
-    """The properties of a chat model by id; an id that is not known gets the usual ones."""
-    found = default_models().get(name)
-    return found if isinstance(found, ChatModel) else ChatModel()
