@@ -136,9 +136,9 @@ def attacks_in_documents(folder: Path, guard: InjectionGuard) -> list[Row]:
             found = screened([Hit(chunk_id=1, document_id="1", text=text, score=1.0)], guard.check_passages)
             row = counts[f"{attack.kind.split(':')[0]}, {place}"]
             row["attacks"] += 1
-            row["found"] += any(start <= each.start < end for each in found.withheld)
+            row["found"] += any(each.start < end and start < each.end for each in found.withheld)
             row["sentences"] += len(sentences(document))
-            row["lost"] += sum(not start <= each.start < end for each in found.withheld)
+            row["lost"] += sum(each.start < start or each.end > end for each in found.withheld)
     return [
         {
             "kind": kind,
