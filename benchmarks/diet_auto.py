@@ -28,7 +28,6 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.datasets import data_folder
-from benchmarks.diet import left
 from benchmarks.diet_rules import (
     RULES,
     Trace,
@@ -41,7 +40,8 @@ from benchmarks.diet_rules import (
     read,
     results,
 )
-from benchmarks.diet_tasks import LOADERS, Task, is_yes_or_no, normal, retained, thinned, whole, with_vectors
+from benchmarks.diet_systems import by_passage
+from benchmarks.diet_tasks import EXCERPTS, LOADERS, Task, is_yes_or_no, normal, retained, thinned, whole, with_vectors
 from benchmarks.logistic import Floats
 from benchmarks.machine import machine
 from benchmarks.report import Row, shown
@@ -65,7 +65,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
-    tasks = with_vectors({name: thinned(load(folder / name), arguments.questions) for name, load in LOADERS.items()})
+    loaded = {name: load for name, load in LOADERS.items() if name != EXCERPTS}
+    tasks = with_vectors({name: thinned(load(folder / name), arguments.questions) for name, load in loaded.items()})
     summary: dict[str, Row] = {
         "constants": {"REACH": REACH, "FADE": FADE, "FLOOR": FLOOR, "CEILING": CEILING, "SEVERAL": SEVERAL},
         "several": {
@@ -99,7 +100,7 @@ def bare(tasks: Sequence[Task]) -> list[Task]:
 
 
 def has_answer(task: Task) -> bool:
-    return not is_yes_or_no(task) and retained(task, whole(task), titles=False)
+    return not is_yes_or_no(task) and retained(task, whole(task)) > 0
 
 
 def diet(task: Task, budget: Budget) -> Context:
@@ -110,7 +111,7 @@ def diet(task: Task, budget: Budget) -> Context:
 
 
 def kept(task: Task, context: Context) -> bool:
-    return retained(task, left(task, context), titles=True)
+    return retained(task, by_passage(task, context)) > 0
 
 
 def traced(task: Task) -> Trace:
@@ -264,7 +265,7 @@ def supporting(tasks: Sequence[Task]) -> Row:
     """HotpotQA: how often all supporting sentences survive, yes/no questions too, and fixed budgets' own."""
 
     def all_of_them(task: Task, context: Context) -> bool:
-        found = left(task, context)
+        found = by_passage(task, context)
         return all(normal(sentence) in normal(found.get(position, "")) for position, sentence in task.supporting)
 
     auto = [diet(task, "auto") for task in tasks]

@@ -28,7 +28,8 @@ from ragdiet.errors import (
     ModelUnavailable,
     Throttled,
 )
-from ragdiet.generate.openai import OpenAIStream, chat_messages
+from ragdiet.generate.chat import chat_messages
+from ragdiet.generate.openai import OpenAIStream
 from ragdiet.generate.prompt import SYSTEM
 from ragdiet.observe import Trace, ending, tracing
 from ragdiet.protocols import Embedder, Generator, Priced, StreamingGenerator

@@ -42,6 +42,7 @@ PUBLIC = [
     "Hit",
     "HybridRetriever",
     "IngestReport",
+    "LlamaGenerator",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",

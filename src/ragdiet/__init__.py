@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
     from ragdiet.filters import F
-    from ragdiet.generate import ConverseGenerator, ConverseGuardrail, ExtractiveReader, OpenAIGenerator
+    from ragdiet.generate import (
+        ConverseGenerator,
+        ConverseGuardrail,
+        ExtractiveReader,
+        LlamaGenerator,
+        OpenAIGenerator,
+    )
     from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
     from ragdiet.openai import GpuHour, OpenAIClient
     from ragdiet.quality import Quality
@@ -75,6 +81,7 @@ _HOMES = {
     "Hit": "types",
     "HybridRetriever": "retrieve",
     "IngestReport": "types",
+    "LlamaGenerator": "generate",
     "MemoryLedger": "account",
     "MiniLM": "embed",
     "NovaEmbedder": "embed",
@@ -124,6 +131,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Hit",
     "HybridRetriever",
     "IngestReport",
+    "LlamaGenerator",
     "MemoryLedger",
     "MiniLM",
     "NovaEmbedder",

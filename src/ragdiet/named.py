@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.errors import InvalidArgument, UnknownModel
-from ragdiet.generate import ExtractiveReader
+from ragdiet.generate import SMOLLM2, ExtractiveReader, LlamaGenerator
 
 if TYPE_CHECKING:
     from ragdiet.account import Calibration, Ledger, PriceBook
@@ -39,11 +39,15 @@ class Named:
         provider, _, model = name.partition(":")
         if name == ExtractiveReader.model:
             return ExtractiveReader()
+        if name == SMOLLM2:
+            return LlamaGenerator.smollm2()
         if provider == "bedrock":
             from ragdiet.generate import ConverseGenerator
 
             return ConverseGenerator(model, **self._bedrock(name, ledger), calibration=self.calibration)
-        raise UnknownModel(f"no model {name!r}: give 'local:extractive' or 'bedrock:' and an exact model id")
+        raise UnknownModel(
+            f"no model {name!r}: give 'local:extractive', {SMOLLM2!r}, or 'bedrock:' and an exact model id"
+        )
 
     def reranker(self, name: str, ledger: Ledger) -> Reranker:
         provider, _, model = name.partition(":")

@@ -279,8 +279,8 @@ class RAG:
         """A PostgreSQL 15 or later with pgvector, such as Aurora, and models named ``provider:id``.
 
         Names: ``bedrock:`` and an exact Bedrock model id or inference profile, ``local:minilm``,
-        ``local:extractive``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of which ``reranker``
-        may be a name too.
+        ``local:extractive``, ``local:smollm2``. ``region`` is Bedrock's; ``pieces`` are those of ``RAG(...)``, of
+        which ``reranker`` may be a name too.
 
         Searches run at ``reader`` (a host, or a DSN), all else at the writer, which is ``dsn``.
         ``auth="iam"`` signs a fresh token for each connection; ``secret`` names a Secrets Manager secret

@@ -4,6 +4,7 @@ from ragdiet.generate.converse_request import ConverseGuardrail
 from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
 from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.llama import SMOLLM2, LlamaGenerator
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.pieces import pieces, without_refusal
 from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
@@ -12,12 +13,14 @@ from ragdiet.generate.stop import stop_fault
 __all__ = [
     "LONGEST",
     "REFUSAL",
+    "SMOLLM2",
     "SYSTEM",
     "AnswerLength",
     "ConverseGenerator",
     "ConverseGuardrail",
     "ConverseStream",
     "ExtractiveReader",
+    "LlamaGenerator",
     "OpenAIGenerator",
     "OpenAIStream",
     "answer_length",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ragdiet.account import Calibration, Ledger, OpenCall, metered
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion
-from ragdiet.generate.prompt import prefix, user_message
+from ragdiet.generate.chat import chat_messages
 from ragdiet.observe import current, tracing
 from ragdiet.openai import GpuHour, OpenAIClient, SelfHostedPrice, chat_usage, price_of, stop_reason
 from ragdiet.tokens import default_counter
@@ -261,19 +261,6 @@ class _Opened:
         self.finish = choice.get("finish_reason") or self.finish
         delta = choice.get("delta")
         return (delta.get("content") or "") if isinstance(delta, Mapping) else ""
-
-
-def chat_messages(prompt: Prompt) -> list[dict[str, str]]:
-    """The system text, the turns, and the question with its sources: none blank, the user first, roles by turns."""
-    turns = [(turn.role, turn.text) for turn in prompt.history if turn.text.strip()]
-    messages: list[dict[str, str]] = []
-    for role, text in [*turns, ("user", user_message(prompt))]:
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += f"\n\n{text}"
-        elif messages or role == "user":
-            messages.append({"role": role, "content": text})
-    before = prefix(prompt)
-    return [{"role": "system", "content": before}, *messages] if before.strip() else messages
 
 
 def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
