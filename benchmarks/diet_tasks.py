@@ -33,14 +33,15 @@ EXCERPTS = "chunking_evaluation"
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One question and its context. ``gold`` are positions in ``hits``; ``supporting`` are (position, sentence);
-    ``excerpts`` are the (position, sentence, characters) that answer it, where they are no short phrases."""
+    ``excerpts`` are the (position, sentence, its start in the document, characters) that answer it, where they are no
+    short phrases."""
 
     question: str
     answers: tuple[str, ...]
     hits: tuple[Hit, ...]
     gold: tuple[int, ...]
     supporting: tuple[tuple[int, str], ...] = ()
-    excerpts: tuple[tuple[int, str, int], ...] = ()
+    excerpts: tuple[tuple[int, str, int, int], ...] = ()
     vector: NDArray[np.float32] | None = None
 
 
@@ -118,8 +119,8 @@ def excerpts(folder: Path) -> Iterator[Task]:
         yield Task(question=row["text"], answers=(), hits=hits, gold=(), excerpts=tuple(answering(hits, wanted)))
 
 
-def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> Iterator[tuple[int, str, int]]:
-    """The sentences of the hits that hold a part of a range of their document: position, sentence, characters of it."""
+def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> Iterator[tuple[int, str, int, int]]:
+    """The sentences of the hits that hold a part of a range of their document, as in ``Task.excerpts``."""
     for position, hit in enumerate(hits):
         for begin, end in hit.sentences:
             first, last = hit.start + begin, hit.start + end
@@ -129,15 +130,16 @@ def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> It
                 if document == hit.document_id
             )
             if shared:
-                yield position, hit.text[begin:end], shared
+                yield position, hit.text[begin:end], first, shared
 
 
-LOADERS: dict[str, Callable[[Path], Iterator[Task]]] = {
+PHRASES: dict[str, Callable[[Path], Iterator[Task]]] = {
     "nq_lost_in_the_middle": natural_questions,
     "squad_v2": squad,
     "hotpotqa_distractor": hotpot,
-    EXCERPTS: excerpts,
 }
+"""How to read each set whose answers are short phrases."""
+LOADERS = PHRASES | {EXCERPTS: excerpts}
 """How to read each set."""
 
 
@@ -200,11 +202,16 @@ def whole(task: Task) -> Left:
 
 def retained(task: Task, found: Left) -> float:
     """1 if a form of the answer stands in the block of a gold passage, as whole words, else 0. Of excerpts the share
-    of their characters, counted by whole sentences."""
+    of their characters, by whole sentences; one that overlapping chunks both hold need only be left in one."""
     blocks = {position: normal(text) for position, text in found.items()}
     if task.excerpts:
-        left = sum(size for position, sentence, size in task.excerpts if normal(sentence) in blocks.get(position, ""))
-        return left / sum(size for _, _, size in task.excerpts)
+        sizes = {(start, sentence): size for _, sentence, start, size in task.excerpts}
+        kept = {
+            (start, sentence)
+            for position, sentence, start, _ in task.excerpts
+            if normal(sentence) in blocks.get(position, "")
+        }
+        return sum(sizes[place] for place in kept) / sum(sizes.values())
     forms = [form for form in map(normal, task.answers) if form.strip()]
     return float(any(form in blocks[n] for n in task.gold if n in blocks for form in forms))
 

@@ -155,3 +155,48 @@ def test_money_for_less_than_the_smallest_context_is_not_spent(connected: RAG, b
     ] * 2
     connected.ask(QUESTION, max_cost=smallest)
     assert [call.model for call in bedrock.calls[before:]] == [CHEAP]
+
+
+@pytest.mark.parametrize(
+    "model", ["cohere.embed-v4:0", "us.cohere.embed-v4:0", "amazon.nova-2-multimodal-embeddings-v1:0"]
+)
+def test_an_embedder_by_name(model: str, bedrock: BedrockServer, dsn: str) -> None:
+    with RAG.connect(
+        dsn,
+        region="us-east-1",
+        embedder=f"bedrock:{model}",
+        models=[f"bedrock:{CHEAP}"],
+        reranker="bedrock:amazon.rerank-v1:0",
+    ) as rag:
+        rag.migrate()
+        report = rag.ingest(DOCUMENTS)
+        answer = rag.ask(QUESTION)
+        assert answer.outcome == "answered"
+        costs = {row.key: row.cost for row in rag.costs(by="stage")}
+        assert report.cost > 0
+        assert costs["rerank"] == Decimal("0.001")
+        assert costs["embed"] + costs["generate"] == billed_tokens(bedrock)
+
+
+def billed_tokens(bedrock: BedrockServer) -> Decimal:
+    return sum(
+        (
+            PriceBook.default()
+            .price(call.model, "us-east-1")
+            .cost(Usage(input_tokens=call.input_tokens, output_tokens=call.output_tokens))
+            for call in bedrock.calls
+            if call.operation != "Rerank"
+        ),
+        Decimal(0),
+    )
+
+
+def test_what_replies_teach_of_tokens_is_there_for_the_next_process(bedrock: BedrockServer, dsn: str) -> None:
+    model = f"bedrock:{CHEAP}"
+    with RAG.connect(dsn, region="us-east-1", embedder="bedrock:amazon.titan-embed-text-v2:0", models=[model]) as rag:
+        rag.migrate()
+        rag.ingest(DOCUMENTS)
+        rag.ask(QUESTION)
+    with psycopg.connect(dsn) as connection:
+        learnt = dict(connection.execute("SELECT model, seen FROM ragdiet.calibration").fetchall())
+    assert learnt[CHEAP] >= 1

@@ -137,11 +137,15 @@ def test_of_excerpts_the_share_of_characters_counts() -> None:
     first, second = "It is 4 euros.", "Dogs ride free."
     hits = [replace(as_hit("fees", "", f"{first} {second}", 0), start=100)]
     excerpts = tuple(answering(hits, [("fees", 100, 100 + len(first)), ("fees", 120, 125), ("rules", 100, 105)]))
-    assert excerpts == ((0, first, len(first)), (0, second, 5))
+    assert excerpts == ((0, first, 100, len(first)), (0, second, 115, 5))
     made = replace(task(), answers=(), gold=(), hits=tuple(hits), excerpts=excerpts)
     assert retained(made, {0: f"{first} {second}"}) == 1
     assert retained(made, {0: first}) == pytest.approx(len(first) / (len(first) + 5))
     assert retained(made, {}) == 0
+    overlapping = replace(made, excerpts=(*excerpts, (1, first, 100, len(first))))
+    assert (
+        retained(overlapping, {1: first}) == retained(overlapping, {0: first, 1: first}) == retained(made, {0: first})
+    )
 
 
 def test_a_title_counts_only_where_it_is_written() -> None:

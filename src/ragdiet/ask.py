@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 DEFAULT_BUDGET = 600
 _MOST_HITS = 10_000
 _WIDER = 3
+_USUAL_REPLY = 1_500  # characters: what is kept back for judging it
 _RERANKED = 50
 """Hits that a reranker is given to choose from, or as many as are asked for where that is more."""
 
@@ -224,7 +225,7 @@ class Asker:
         with ending(ends):
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
-            judged = self._guards.question(checked)
+            judged = self._guards.question(checked, left=max_cost)
             asked = follow_up(judged.text, history, default_counter(), language=self._language)
             state = _Ask(
                 question=asked.question,
@@ -412,7 +413,9 @@ class Asker:
         problem = _refused(generation, state.context)
         accepted = not problem and confidence >= self._confidence.accept
         if accepted:
-            judged = self._guards.reply(generation.text, question=state.question, sources=state.context.text)
+            judged = self._guards.reply(
+                generation.text, question=state.question, sources=state.context.text, left=self._unspent(state)
+            )
             state.attempts += judged.attempts
             if judged.refusal:
                 accepted, state.reason, problem = False, judged.refusal, f"a guard stopped it: {judged.refusal}"
@@ -463,6 +466,13 @@ class Asker:
         return affordable(prompt.context, left, worst=worst, diet=partial(self._asked_diet, state))
 
     def _left(self, state: _Ask) -> Decimal | None:
+        """What a model may spend, USD, so that its reply can still be judged; None where there is no limit to it."""
+        unspent = self._unspent(state)
+        if unspent is None or state.context is None:
+            return unspent
+        return unspent - self._guards.most(_USUAL_REPLY, len(state.question), len(state.context.text))
+
+    def _unspent(self, state: _Ask) -> Decimal | None:
         """What is left of the ask's money in USD; None where there is no limit to it."""
         if state.max_cost is None:
             return None
