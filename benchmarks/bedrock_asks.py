@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 
 import psycopg
 
-from benchmarks.bedrock_faults import READ_TIMEOUT, RETRY, agree
+from benchmarks.bedrock_faults import READ_TIMEOUT, RETRY, agree, merged
 from benchmarks.bedrock_pieces import CHAT, REGION, credentials, given, stand_in
 from benchmarks.database import Databases
 from benchmarks.report import Row
@@ -92,7 +92,7 @@ def faults(databases: Databases) -> Row:
         "exceptions": sum(row["outcome"].startswith("raised") for row in table),
         "books_differ": sum(not row["agree"] for row in table),
         "longest_seconds": max(row["seconds"] for row in table),
-        "table": table,
+        "table": merged(table),
     }
 
 

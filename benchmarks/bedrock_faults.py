@@ -96,8 +96,19 @@ def measure() -> Row:
         "other_errors": sum(case.is_error and not case.is_ours for case in cases),
         "badly_accounted": sum(not case.is_accounted for case in cases),
         "longest_seconds": round(max(case.seconds for case in cases), 2),
-        "table": table,
+        "table": merged(table),
     }
+
+
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """Rows that differ in their ``way`` and ``seconds`` alone as one, with all ways and the longest time."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        same = str({name: value for name, value in row.items() if name not in ("way", "seconds")})
+        known = found.setdefault(same, row | {"way": []})
+        known["way"].append(row["way"])
+        known["seconds"] = max(known["seconds"], row["seconds"])
+    return list(found.values())
 
 
 def _case(

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from benchmarks import bedrock_storm
-from benchmarks.bedrock_faults import agree
+from benchmarks.bedrock_faults import agree, merged
 from benchmarks.bedrock_pieces import item_of, passage, question
 from benchmarks.bedrock_storm import books
 
@@ -65,3 +65,15 @@ def test_a_small_storm_loses_nothing() -> None:
     assert found["requests"] > 120
     for name in ("wrong_answers", "hung_threads", "lost_rows", "double_rows", "calls_whose_books_differ"):
         assert found[name] == 0, name
+
+
+def test_rows_of_one_outcome_are_one() -> None:
+    rows = [
+        {"fault": "reset", "way": "thread", "seconds": 0.1, "outcome": "right"},
+        {"fault": "reset", "way": "awaited", "seconds": 0.3, "outcome": "right"},
+        {"fault": "reset", "way": "streamed", "seconds": 0.2, "outcome": "wrong"},
+    ]
+    assert merged(rows) == [
+        {"fault": "reset", "way": ["thread", "awaited"], "seconds": 0.3, "outcome": "right"},
+        {"fault": "reset", "way": ["streamed"], "seconds": 0.2, "outcome": "wrong"},
+    ]

@@ -116,11 +116,15 @@ def test_a_hit_of_more_characters_than_allowed_is_read_in_parts(
     bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
     long = "Nothing of interest. " * 2_000 + "How long is the notice period? Three months."
-    found = made(client, ledger).rerank(QUESTION, [*THREE, *hits(long)], k=4)
+    found = made(client, ledger).rerank(
+        QUESTION, [*THREE, Hit(chunk_id=9, document_id="long", text=long, score=0)], k=4
+    )
     sources = [source["inlineDocumentSource"]["textDocument"]["text"] for source in bedrock.calls[0].request["sources"]]
     assert len(sources) == 5
     assert max(map(len, sources)) <= 32_000
     assert len(found) == 4
+    # By its second part, which says all of the question; its first says nothing of it.
+    assert found[0].chunk_id == 9
     assert ledger.calls[0].cost >= bedrock.bill.total
 
 
