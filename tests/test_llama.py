@@ -35,7 +35,7 @@ SOURCES = "[1] Handbook\nThe notice period is three months for permanent staff.\
 
 @pytest.fixture(scope="module")
 def model() -> LlamaGenerator:
-    return LlamaGenerator.smollm2(context=1_024)
+    return LlamaGenerator.smollm2(context=1_024, threads=1)
 
 
 def prompt(question: str = "How long is the notice period?", text: str = SOURCES, **given) -> Prompt:
@@ -92,7 +92,7 @@ def test_the_whole_chain_with_it(database: Database) -> None:
     rag = RAG(
         database,
         embedder=WordEmbedder(),
-        models=[LlamaGenerator.smollm2(context=2_048)],
+        models=[LlamaGenerator.smollm2(context=2_048, threads=1)],
         ledger=ledger,
         clarify=False,
     )

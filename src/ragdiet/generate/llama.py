@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +25,7 @@ _PURPOSE = "a model in this process"
 SMOLLM2 = "local:smollm2"
 # Marks by which chat templates end a turn: a source that holds one must not end ours.
 _MARK, _BROKEN = "<|", "< |"
+_loading = Lock()
 
 
 class LlamaGenerator:
@@ -112,10 +115,33 @@ class LlamaGenerator:
     def _load(self) -> Any:
         from llama_cpp import Llama
 
-        return Llama(
-            model_path=str(self._path),
-            n_ctx=self._context,
-            n_threads=self._threads or os.cpu_count(),
-            seed=0,
-            verbose=False,
-        )
+        with _plain_weights():
+            return Llama(
+                model_path=str(self._path),
+                n_ctx=self._context,
+                n_threads=self._threads or os.cpu_count(),
+                seed=0,
+                verbose=False,
+            )
+
+
+@contextmanager
+def _plain_weights() -> Iterator[None]:
+    """Models that are made in the block keep their weights as they are in the file. Repacked for AMX, 4-bit weights end
+    the process by a segmentation fault on some processors (llama.cpp of llama-cpp-python 0.3.36), and Llama takes no
+    argument that leaves it out."""
+    import llama_cpp.llama_cpp as library
+
+    with _loading:
+        default = library.llama_model_default_params
+
+        def plain() -> Any:
+            parameters = default()
+            parameters.use_extra_bufts = False
+            return parameters
+
+        library.llama_model_default_params = plain
+        try:
+            yield
+        finally:
+            library.llama_model_default_params = default
