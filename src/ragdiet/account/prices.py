@@ -140,6 +140,8 @@ class PriceRow:
         if tier not in ("", "default") and tier not in row.tiers:
             factor = _DEAREST_TIER.get(tier, Decimal(1))
             row = replace(row, tiers={**row.tiers, tier: factor}).noted(f"tier {tier} taken as x{factor}")
+        if not usage.cached_tokens:
+            return row
         for name, factor in _DEAREST_CACHE.items():
             rates = row._rates(usage)
             if getattr(usage, f"{name}_tokens") and getattr(rates, name) is None and rates.input is not None:
