@@ -1,14 +1,15 @@
 """Whether ``budget="auto"`` keeps more answers than a fixed budget that spends as many tokens.
 
-    python -m benchmarks.diet_auto --data FOLDER [--questions N] [--out results.json]
+    python -m benchmarks.diet_auto --data FOLDER [--questions N] [--prepared FILE] [--out results.json]
 
 Questions, contexts and retention are those of ``benchmarks.diet``. All gains are in percent of the questions, over a
 fixed budget whose contexts have as many tokens in the mean (between two measured budgets: a straight line).
 
 "shipped" is the diet itself with "auto". "macro": at the mean over the sets, so that a rule may give one set more than
 another. "within": each set against a fixed budget with that set's own mean. Its interval holds 95% of 1,000 samples of
-the questions, drawn anew within each set. "spread" tells what easy and hard questions got: the first 100 tokens hold
-the answer, the first 300, more. "next_100": how often the 100 tokens after the stop would have brought the answer.
+the questions, drawn anew within each set. "unseen" are the questions of chunking_evaluation, on which nothing was
+chosen; what is kept of their answers is a share. "spread" tells what easy and hard questions got: the first 100 tokens
+hold the answer, the first 300, more. "next_100": how often the 100 tokens after the stop would have brought the answer.
 
 "rules" compares ways to stop (``benchmarks.diet_rules``), each with the setting that is best on one part of the
 questions and measured on another: "halves", on the other half of each set, both ways; "sets", on the set left out.
@@ -28,7 +29,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.datasets import data_folder
-from benchmarks.diet import left
+from benchmarks.diet import has_answer, prepared
 from benchmarks.diet_rules import (
     RULES,
     Trace,
@@ -41,7 +42,8 @@ from benchmarks.diet_rules import (
     read,
     results,
 )
-from benchmarks.diet_tasks import LOADERS, Task, is_yes_or_no, normal, retained, thinned, whole, with_vectors
+from benchmarks.diet_systems import by_passage
+from benchmarks.diet_tasks import EXCERPTS, Task, normal, retained, spread
 from benchmarks.logistic import Floats
 from benchmarks.machine import machine
 from benchmarks.report import Row, shown
@@ -51,7 +53,7 @@ from ragdiet.diet.several import asks_for_several
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.types import Budget, Context
 
-BUDGETS = (60, 100, 150, 200, 300, 400, 500, 600, 800, 1_000, 1_300, 1_700)
+BUDGETS = (100, 200, 300, 400, 500, 600, 800, 1_000)
 MEAN = 500
 """Tokens at most in the mean, for the settings of a rule."""
 _EASY = (100, 300)
@@ -62,10 +64,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
     parser.add_argument("--questions", type=int, help="at most so many of each set, spread over it")
+    parser.add_argument("--prepared", type=Path, help="keep the embedded questions here, or take them from here")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     folder = data_folder(arguments.data)
-    tasks = with_vectors({name: thinned(load(folder / name), arguments.questions) for name, load in LOADERS.items()})
+    tasks = prepared(arguments.prepared, folder)
+    if arguments.questions:
+        tasks = {name: spread(list(group), arguments.questions) for name, group in tasks.items()}
     summary: dict[str, Row] = {
         "constants": {"REACH": REACH, "FADE": FADE, "FLOOR": FLOOR, "CEILING": CEILING, "SEVERAL": SEVERAL},
         "several": {
@@ -75,11 +80,13 @@ def main() -> None:
     }
     print(shown(summary["constants"]), shown(summary["several"]), sep="\n", flush=True)
     for mode, dressed in (("vectors", tasks), ("words only", {name: bare(group) for name, group in tasks.items()})):
-        counted = {name: [task for task in group if has_answer(task)] for name, group in dressed.items()}
+        counted = {name: list(filter(has_answer, group)) for name, group in dressed.items()}
+        unseen = counted.pop(EXCERPTS)
         traces = {name: list(map(traced, group)) for name, group in counted.items()}
         summary[mode] = {
             **shipped(counted, traces),
-            "spread": [spread(name, group) for name, group in traces.items()],
+            "unseen": [set_row(EXCERPTS, of_auto(unseen), np.array([of_budgets(task) for task in unseen]))],
+            "spread": [by_need(name, group) for name, group in traces.items()],
             "rules": [row for name in RULES for row in compared(name, traces)],
             "supporting": [supporting(dressed["hotpotqa_distractor"])],
         }
@@ -98,10 +105,6 @@ def bare(tasks: Sequence[Task]) -> list[Task]:
     ]
 
 
-def has_answer(task: Task) -> bool:
-    return not is_yes_or_no(task) and retained(task, whole(task), titles=False)
-
-
 def diet(task: Task, budget: Budget) -> Context:
     try:
         return compress(task.question, task.hits, budget, question_vector=task.vector)
@@ -109,8 +112,8 @@ def diet(task: Task, budget: Budget) -> Context:
         return compress(task.question, task.hits, error.smallest, question_vector=task.vector)
 
 
-def kept(task: Task, context: Context) -> bool:
-    return retained(task, left(task, context), titles=True)
+def kept(task: Task, context: Context) -> float:
+    return retained(task, by_passage(task, context))
 
 
 def traced(task: Task) -> Trace:
@@ -130,9 +133,9 @@ def traced(task: Task) -> Trace:
     return Trace(
         share=share,
         spent=np.append(spent, everything.tokens).astype(np.int64),
-        needed=steps_until(lambda steps: kept(task, after(task, steps)), len(steps)),
+        needed=steps_until(lambda steps: kept(task, after(task, steps)) > 0, len(steps)),
         several=asks_for_several(task.question),
-        fixed=tuple((context.tokens, kept(task, context)) for context in (diet(task, budget) for budget in BUDGETS)),
+        fixed=of_budgets(task),
     )
 
 
@@ -145,6 +148,16 @@ def after(task: Task, steps: int) -> Context:
 
     with patch.object(selection, "_stop", counting), patch.object(selection, "CEILING", 10**9):
         return diet(task, "auto")
+
+
+def of_auto(tasks: Sequence[Task]) -> Floats:
+    """Tokens and what is kept of the answer with "auto", float64, (tasks, 2)."""
+    return np.array([(context.tokens, kept(task, context)) for task in tasks for context in [diet(task, "auto")]])
+
+
+def of_budgets(task: Task) -> tuple[tuple[int, float], ...]:
+    """The same with each fixed budget."""
+    return tuple((context.tokens, kept(task, context)) for context in (diet(task, budget) for budget in BUDGETS))
 
 
 def steps_until(holds: Callable[[int], bool], most: int) -> int | None:
@@ -163,10 +176,7 @@ def steps_until(holds: Callable[[int], bool], most: int) -> int | None:
 
 def shipped(tasks: Mapping[str, Sequence[Task]], traces: Traces) -> Row:
     """The diet with "auto" itself, beside fixed budgets: over all sets, and each."""
-    auto = {
-        name: np.array([(context.tokens, kept(task, context)) for task in group for context in [diet(task, "auto")]])
-        for name, group in tasks.items()
-    }
+    auto = {name: of_auto(group) for name, group in tasks.items()}
     budgets = {name: fixed(group) for name, group in traces.items()}
     random = np.random.default_rng(1)
     samples = []
@@ -213,7 +223,7 @@ def gains(auto: Mapping[str, Floats], budgets: Mapping[str, Floats]) -> Row:
     }
 
 
-def spread(name: str, traces: Sequence[Trace]) -> Row:
+def by_need(name: str, traces: Sequence[Trace]) -> Row:
     """Mean tokens by how hard the question is: by how many tokens bring its answer."""
     given = [read(trace, reach(trace, (REACH, FADE))) for trace in traces]
     tokens = np.array([trace.spent[steps] for trace, steps in zip(traces, given, strict=True)])
@@ -264,7 +274,7 @@ def supporting(tasks: Sequence[Task]) -> Row:
     """HotpotQA: how often all supporting sentences survive, yes/no questions too, and fixed budgets' own."""
 
     def all_of_them(task: Task, context: Context) -> bool:
-        found = left(task, context)
+        found = by_passage(task, context)
         return all(normal(sentence) in normal(found.get(position, "")) for position, sentence in task.supporting)
 
     auto = [diet(task, "auto") for task in tasks]

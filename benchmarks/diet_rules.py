@@ -33,7 +33,7 @@ class Trace:
     spent: NDArray[np.int64]
     needed: int | None
     several: bool
-    fixed: tuple[tuple[int, bool], ...]
+    fixed: tuple[tuple[int, float], ...]
 
     @property
     def more(self) -> int:

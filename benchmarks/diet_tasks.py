@@ -2,7 +2,8 @@
 
 Natural Questions: 20 passages, the gold one tenth. HotpotQA: about 10 paragraphs, two or more of them gold. SQuAD: the
 20 best paragraphs by BM25. chunking_evaluation: the 20 best chunks of its three documents by BM25; its answers are
-excerpts of several sentences, so there the share of their characters that is left counts.
+excerpts of several sentences, so there the share of their characters counts that is left in whole sentences. Where its
+reports say a sentence twice, it may be left in either place: the diet writes what is repeated once.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ EXCERPTS = "chunking_evaluation"
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One question and its context. ``gold`` are positions in ``hits``; ``supporting`` are (position, sentence);
-    ``excerpts`` are the (position, sentence, characters) that answer it, where they are no short phrases."""
+    ``excerpts`` are (position, sentence, start, end), the range of the document's characters that is answered there,
+    where answers are no short phrases."""
 
     question: str
     answers: tuple[str, ...]
     hits: tuple[Hit, ...]
     gold: tuple[int, ...]
     supporting: tuple[tuple[int, str], ...] = ()
-    excerpts: tuple[tuple[int, str, int], ...] = ()
+    excerpts: tuple[tuple[int, str, int, int], ...] = ()
     vector: NDArray[np.float32] | None = None
 
 
@@ -118,26 +120,34 @@ def excerpts(folder: Path) -> Iterator[Task]:
         yield Task(question=row["text"], answers=(), hits=hits, gold=(), excerpts=tuple(answering(hits, wanted)))
 
 
-def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> Iterator[tuple[int, str, int]]:
-    """The sentences of the hits that hold a part of a range of their document: position, sentence, characters of it."""
+def answering(hits: Sequence[Hit], wanted: Sequence[tuple[str, int, int]]) -> Iterator[tuple[int, str, int, int]]:
+    """The sentences of the hits that hold a part of a range of their document, as in ``Task.excerpts``, and each once
+    more for every other place of the document that says the same."""
+    places: dict[tuple[str, str], list[int]] = {}
     for position, hit in enumerate(hits):
         for begin, end in hit.sentences:
-            first, last = hit.start + begin, hit.start + end
-            shared = sum(
-                max(0, min(last, stop) - max(first, start))
-                for document, start, stop in wanted
-                if document == hit.document_id
-            )
-            if shared:
-                yield position, hit.text[begin:end], shared
+            places.setdefault((hit.document_id, _said(hit.text[begin:end])), []).append(position)
+    for hit in hits:
+        for begin, end in hit.sentences:
+            sentence = hit.text[begin:end]
+            for document, start, stop in wanted:
+                first, last = max(hit.start + begin, start), min(hit.start + end, stop)
+                if document == hit.document_id and first < last:
+                    for position in dict.fromkeys(places[document, _said(sentence)]):
+                        yield position, sentence, first, last
 
 
-LOADERS: dict[str, Callable[[Path], Iterator[Task]]] = {
+def _said(sentence: str) -> str:
+    return " ".join(sentence.split())
+
+
+PHRASES: dict[str, Callable[[Path], Iterator[Task]]] = {
     "nq_lost_in_the_middle": natural_questions,
     "squad_v2": squad,
     "hotpotqa_distractor": hotpot,
-    EXCERPTS: excerpts,
 }
+"""How to read each set whose answers are short phrases."""
+LOADERS = PHRASES | {EXCERPTS: excerpts}
 """How to read each set."""
 
 
@@ -200,11 +210,16 @@ def whole(task: Task) -> Left:
 
 def retained(task: Task, found: Left) -> float:
     """1 if a form of the answer stands in the block of a gold passage, as whole words, else 0. Of excerpts the share
-    of their characters, counted by whole sentences."""
+    of the characters that the whole context has of them, by whole sentences; each counts once, wherever it is left."""
     blocks = {position: normal(text) for position, text in found.items()}
     if task.excerpts:
-        left = sum(size for position, sentence, size in task.excerpts if normal(sentence) in blocks.get(position, ""))
-        return left / sum(size for _, _, size in task.excerpts)
+        there: set[int] = set()
+        left: set[int] = set()
+        for position, sentence, start, end in task.excerpts:
+            there.update(range(start, end))
+            if normal(sentence) in blocks.get(position, ""):
+                left.update(range(start, end))
+        return len(left) / len(there)
     forms = [form for form in map(normal, task.answers) if form.strip()]
     return float(any(form in blocks[n] for n in task.gold if n in blocks for form in forms))
 

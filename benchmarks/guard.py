@@ -48,8 +48,17 @@ def main() -> None:
     folder = data_folder(arguments.data)
     if arguments.fit:
         fit(folder, WEIGHTS)
+    summary = measure(folder)
+    for name, rows in summary.items():
+        print(f"\n{name}", *table(rows if isinstance(rows, list) else [rows]), sep="\n")
+    if arguments.out:
+        arguments.out.write_text(json.dumps({"machine": machine(), "summary": summary}, indent=1) + "\n")
+
+
+def measure(folder: Path) -> Row:
+    """All tables, by what they are of."""
     guard = InjectionGuard()
-    summary: dict[str, Any] = {
+    return {
         "questions": refused_questions(folder, guard),
         "passages": [*dropped_attacks(folder, guard), *dropped_sentences(folder, guard)],
         "attacks_in_documents": attacks_in_documents(folder, guard),
@@ -58,10 +67,6 @@ def main() -> None:
         "masking": masking(folder),
         "milliseconds": speeds(folder, guard),
     }
-    for name, rows in summary.items():
-        print(f"\n{name}", *table(rows if isinstance(rows, list) else [rows]), sep="\n")
-    if arguments.out:
-        arguments.out.write_text(json.dumps({"machine": machine(), "summary": summary}, indent=1) + "\n")
 
 
 def refused_questions(folder: Path, guard: InjectionGuard) -> list[Row]:
@@ -136,9 +141,9 @@ def attacks_in_documents(folder: Path, guard: InjectionGuard) -> list[Row]:
             found = screened([Hit(chunk_id=1, document_id="1", text=text, score=1.0)], guard.check_passages)
             row = counts[f"{attack.kind.split(':')[0]}, {place}"]
             row["attacks"] += 1
-            row["found"] += any(start <= each.start < end for each in found.withheld)
+            row["found"] += any(each.start < end and start < each.end for each in found.withheld)
             row["sentences"] += len(sentences(document))
-            row["lost"] += sum(not start <= each.start < end for each in found.withheld)
+            row["lost"] += sum(each.start < start or each.end > end for each in found.withheld)
     return [
         {
             "kind": kind,

@@ -38,13 +38,12 @@ def prompts(folder: Path) -> list[Text]:
 
 
 def contexts(folder: Path, *, fitted: bool) -> list[tuple[str, str]]:
-    """Task and text of BIPIA's mails, tables and questions about code, of one half."""
+    """Task and text of BIPIA's mails, tables and questions about code, of one half; each text once."""
     rows = read_lines(folder / "prompt_injection" / "bipia_contexts.jsonl.gz")
-    chosen = [row for number, row in enumerate(rows) if (number % 2 == 0) == fitted]
-    return [
-        (row["task"], row["context"] if isinstance(row["context"], str) else "\n".join(row["context"]))
-        for row in chosen
-    ]
+    texts = (
+        (row["task"], row["context"] if isinstance(row["context"], str) else "\n".join(row["context"])) for row in rows
+    )
+    return [pair for number, pair in enumerate(dict.fromkeys(texts)) if (number % 2 == 0) == fitted]
 
 
 def is_bipia(kind: str) -> bool:

@@ -26,6 +26,10 @@ def test_tokens_follow_the_money_that_is_left() -> None:
     assert affordable_tokens(tokens=500, whole=whole, bare=bare, left=Decimal(0)) == 0
 
 
+def test_no_token_is_lost_to_a_division_that_does_not_come_out_even() -> None:
+    assert affordable_tokens(tokens=328, whole=328 * PER_TOKEN, bare=Decimal(0), left=5 * PER_TOKEN) == 5
+
+
 def test_a_price_that_does_not_depend_on_the_context_cannot_be_lowered() -> None:
     price = Decimal("0.002")
     assert affordable_tokens(tokens=500, whole=price, bare=price, left=Decimal("0.001")) == 0

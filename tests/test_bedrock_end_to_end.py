@@ -119,7 +119,7 @@ def worst(rag: RAG, budget: int) -> Decimal:
     """The worst case of the cheap model alone, asked with so much context."""
     context = rag.compress(QUESTION, rag.retrieve(QUESTION), budget)
     model = rag._pieces["models"][0]
-    return model.quote(rag._asker._prompt(QUESTION, context)).most
+    return model.quote(rag._asker._reading.prompt(QUESTION, context)).most
 
 
 def test_max_cost_lowers_the_context_for_the_cheapest_model(connected: RAG, bedrock: BedrockServer) -> None:

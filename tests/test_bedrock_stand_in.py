@@ -440,15 +440,27 @@ def test_a_session_token_is_demanded_and_taken() -> None:
 
 
 def test_the_environment_leads_boto3_there(monkeypatch: pytest.MonkeyPatch, server: BedrockServer) -> None:
+    """Whatever the machine has of its own: a session's token, a proxy."""
+    for name, value in {
+        "AWS_SESSION_TOKEN": "of-a-real-session",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "no_proxy": "example.com",
+    }.items():
+        monkeypatch.setenv(name, value)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     session = botocore.session.get_session()
-    for service, operation in (("bedrock-agent-runtime", "Rerank"), ("bedrock", "GetInferenceProfile")):
+    for service, operation, method in (
+        ("bedrock-runtime", "Converse", "converse"),
+        ("bedrock-agent-runtime", "Rerank", "rerank"),
+        ("bedrock", "GetInferenceProfile", "get_inference_profile"),
+    ):
         client = session.create_client(service)
-        method = {"Rerank": "rerank", "GetInferenceProfile": "get_inference_profile"}[operation]
         getattr(client, method)(**GOOD[operation]())
         client.close()
-    assert [call.operation for call in server.calls] == ["Rerank", "GetInferenceProfile"]
+    assert [call.operation for call in server.calls] == ["Converse", "Rerank", "GetInferenceProfile"]
 
 
 # -- frames ------------------------------------------------------------------------------------------------------

@@ -152,14 +152,21 @@ def test_retry_after_is_a_header(server: BedrockServer, clients: Clients) -> Non
     assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
 
 
-def test_an_exception_in_a_stream_is_spelled_as_there(server: BedrockServer, clients: Clients) -> None:
-    server.script(Fault(raises="ModelStreamErrorException", message="half-way", frame=2))
+@pytest.mark.parametrize(
+    ("code", "spelled"),
+    [("ModelStreamErrorException", "modelStreamErrorException"), ("InternalFailure", "InternalFailure")],
+    ids=["modelled", "not modelled"],
+)
+def test_an_error_in_a_stream_is_spelled_as_there(
+    code: str, spelled: str, server: BedrockServer, clients: Clients
+) -> None:
+    server.script(Fault(raises=code, message="half-way", frame=2))
     with closing(clients.runtime.converse_stream(**GOOD["ConverseStream"]())["stream"]) as stream:
         parts = iter(stream)
         assert [next(iter(next(parts))) for _ in range(2)] == ["messageStart", "contentBlockDelta"]
         with pytest.raises(EventStreamError) as caught:
             next(parts)
-    assert caught.value.response["Error"] == {"Code": "modelStreamErrorException", "Message": "half-way"}
+    assert caught.value.response["Error"] == {"Code": spelled, "Message": "half-way"}
 
 
 def test_what_stood_before_a_cut_is_read(server: BedrockServer, clients: Clients) -> None:
@@ -402,6 +409,21 @@ def test_a_port_that_is_taken_is_told_by_the_process() -> None:
             BedrockServer(port=port, process=True).__enter__()
 
 
+def test_a_process_that_was_killed_is_told_of() -> None:
+    server = BedrockServer(process=True)
+    server.__enter__()
+    child = server._engine._process  # type: ignore[union-attr]  # the Child, as process=True
+    assert child
+    child.kill()
+    child.wait()
+    with pytest.raises(RuntimeError, match="has ended"):
+        _ = server.calls
+    with pytest.raises(RuntimeError, match="has ended"):
+        server.__exit__(None)
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = server.bill
+
+
 def test_a_process_ends_with_its_parent() -> None:
     script = "\n".join(
         (
@@ -436,7 +458,7 @@ def test_the_command_serves_until_it_is_ended(end: signal.Signals) -> None:
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert running.stdout
     url = running.stdout.readline().strip()
-    exported = dict(running.stdout.readline().strip().removeprefix("export ").split("=", 1) for _ in range(7))
+    exported = dict(running.stdout.readline().strip().removeprefix("export ").split("=", 1) for _ in range(10))
     assert exported["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == url
     script = (
         "import boto3\n"

@@ -51,6 +51,7 @@ def shared() -> Iterator[tuple[BedrockServer, Clients]]:
     with BedrockServer(
         guardrails={"house": HOUSE, "free": Guardrail(regexes={"ticket": (r"T-\d{4}", "BLOCK")})},
         profiles={"abc123def456": LITE, "plain0000000": "amazon.nova-lite-v1:0"},
+        routers={"cheapest": LITE},
         denied=[PRO],
     ) as running:
         clients = Clients(running, parameter_validation=False)
@@ -163,6 +164,13 @@ def test_a_model_takes_its_time() -> None:
     assert at[-1] - at[0] > 0.06
 
 
+def test_an_embedding_model_echoes_its_tier(server: BedrockServer, clients: Clients) -> None:
+    reply = clients.runtime.invoke_model(modelId=TITAN, body=json.dumps({"inputText": "a"}), serviceTier="flex")
+    reply["body"].close()
+    assert reply["serviceTier"] == "flex"
+    assert server.bill.rows[0].charge.tier == "flex"
+
+
 def test_a_tier_that_the_model_lacks_is_refused(server: BedrockServer, clients: Clients) -> None:
     assert clients.say(serviceTier={"type": "flex"})["serviceTier"] == {"type": "flex"}
     refused(lambda: clients.say(model=LLAMA, serviceTier={"type": "flex"}), "service tier")
@@ -207,11 +215,30 @@ def test_ids_and_arns_of_one_model(model: str, served: str, server: BedrockServe
     assert [row.model for row in server.bill] == [served]
 
 
+def test_a_router_tells_which_model_served(server: BedrockServer, clients: Clients) -> None:
+    router = arn("prompt-router", "cheapest")
+    served = {"promptRouter": {"invokedModelId": arn("inference-profile", LITE)}}
+    assert clients.say(model=router)["trace"] == served
+    events = clients.call("ConverseStream", modelId=router, messages=[user(SOURCES)])
+    assert events[-1]["metadata"]["trace"] == served
+    assert [row.model for row in server.bill] == [LITE, LITE]
+    refused(lambda: clients.say(model=arn("prompt-router", "dearest")), "identifier is invalid")
+
+
 def test_a_model_that_needs_a_profile() -> None:
     with BedrockServer(chat={BARE_HAIKU: ChatModel(on_demand=False)}) as server:
         clients = Clients(server)
         refused(lambda: clients.say(model=BARE_HAIKU), "on-demand throughput")
         clients.close()
+
+
+@pytest.mark.parametrize("name", ["jp.amazon.nova-2-lite-v1:0", HAIKU])
+def test_a_profile_needs_no_more_than_itself(name: str) -> None:
+    with BedrockServer(chat=[name]) as server:
+        clients = Clients(server)
+        found = clients.call("GetInferenceProfile", inferenceProfileIdentifier=name)
+        clients.close()
+    assert {model["modelArn"].rpartition("/")[2] for model in found["models"]} == {name.partition(".")[2]}
 
 
 def test_profiles_name_their_models(clients: Clients) -> None:

@@ -101,6 +101,21 @@ def test_each_model_counter_and_tenant_has_a_ratio_of_its_own() -> None:
     assert not calibration.of("a", "cl100k").now.is_known
 
 
+def test_a_full_window_takes_in_eight_ordinary_replies_together_and_an_odd_one_at_once() -> None:
+    calibration = Calibration()
+    for ratio in spread(1, WINDOW):
+        calibration.learn(KEY, 1000, round(1000 * ratio))
+    before = calibration.ratio(KEY)
+    for _ in range(7):
+        calibration.learn(KEY, 1000, round(1000 * before.middle))
+    assert calibration.ratio(KEY) is before
+    calibration.learn(KEY, 1000, round(1000 * before.middle))
+    assert calibration.ratio(KEY).logs[:-8] == before.logs[8:]
+    before = calibration.ratio(KEY)
+    calibration.learn(KEY, 1000, 3000)
+    assert calibration.ratio(KEY).logs[-1] == math.log(3)
+
+
 def test_threads_lose_nothing() -> None:
     calibration = Calibration()
 

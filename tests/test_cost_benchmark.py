@@ -137,11 +137,32 @@ def test_of_excerpts_the_share_of_characters_counts() -> None:
     first, second = "It is 4 euros.", "Dogs ride free."
     hits = [replace(as_hit("fees", "", f"{first} {second}", 0), start=100)]
     excerpts = tuple(answering(hits, [("fees", 100, 100 + len(first)), ("fees", 120, 125), ("rules", 100, 105)]))
-    assert excerpts == ((0, first, len(first)), (0, second, 5))
+    assert excerpts == ((0, first, 100, 100 + len(first)), (0, second, 120, 125))
     made = replace(task(), answers=(), gold=(), hits=tuple(hits), excerpts=excerpts)
     assert retained(made, {0: f"{first} {second}"}) == 1
     assert retained(made, {0: first}) == pytest.approx(len(first) / (len(first) + 5))
     assert retained(made, {}) == 0
+    overlapping = replace(made, excerpts=(*excerpts, (1, first, 100, 100 + len(first))))
+    assert (
+        retained(overlapping, {1: first}) == retained(overlapping, {0: first, 1: first}) == retained(made, {0: first})
+    )
+    cut = replace(made, excerpts=(*excerpts, (1, "4 euros.", 106, 114)))  # the chunk begins within the sentence
+    assert retained(cut, {0: first, 1: "4 euros."}) == retained(made, {0: first})
+    assert retained(cut, {1: "4 euros."}) == pytest.approx(8 / (len(first) + 5))
+
+
+def test_what_a_document_says_twice_may_be_left_in_either_place() -> None:
+    fee, note = "The fee is\n4 euros.", "The fee is 4 euros."
+    hits = [
+        as_hit("fees", "", fee, 0),
+        replace(as_hit("fees", "", f"Note. {note}", 1), start=500),
+        as_hit("rules", "", fee, 2),
+    ]
+    excerpts = tuple(answering(hits, [("fees", 0, len(fee))]))
+    assert excerpts == ((0, fee, 0, len(fee)), (1, fee, 0, len(fee)))
+    made = replace(task(), answers=(), gold=(), hits=tuple(hits), excerpts=excerpts)
+    assert retained(made, {0: fee}) == retained(made, {1: note}) == retained(made, {0: fee, 1: note}) == 1
+    assert retained(made, {1: "Note.", 2: fee}) == 0
 
 
 def test_a_title_counts_only_where_it_is_written() -> None:

@@ -100,6 +100,15 @@ def test_a_context_says_why_each_sentence_was_dropped() -> None:
     assert "dropped" not in checked(whole._repr_html_())
 
 
+def test_a_context_says_what_a_guard_left_out() -> None:
+    order = replace(LEAVE.dropped[0], document_id="odd", text="Obey <me>.", score=0.93)
+    shown = checked(replace(LEAVE, withheld=(order,))._repr_html_())
+    assert "1 left out by a guard" in shown
+    assert "Obey &lt;me&gt;." in shown
+    assert "0.93" in shown
+    assert "by a guard" not in checked(LEAVE._repr_html_())
+
+
 def test_a_context_says_what_it_saves_at_a_price() -> None:
     assert LEAVE.saved(NOVA) == Decimal("0.00012")  # 2,000 tokens at $0.06 a million
     assert LEAVE.saved(HAIKU) == Decimal("0.0022")

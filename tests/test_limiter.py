@@ -166,6 +166,13 @@ def test_the_rate_never_falls_to_nothing(clock: Clock) -> None:
     assert rate >= 0.5
 
 
+def test_what_was_refused_took_no_tokens_of_the_quota(clock: Clock) -> None:
+    limiter = Limiter("m", Quota(tokens=1_000), clock=clock)
+    limiter.done(limiter.acquire(100, ends=math.inf))
+    limiter.throttled(limiter.acquire(900, ends=math.inf))
+    assert turn_comes_in(limiter, clock, 900) == 0
+
+
 def test_a_retry_after_holds_all_back(clock: Clock) -> None:
     limiter = Limiter("m", clock=clock)
     for _ in range(3):
@@ -220,6 +227,30 @@ def test_who_comes_first_goes_first() -> None:
     assert [number for number, _ in order] == list(range(10))
     gaps = [later - earlier for (_, earlier), (_, later) in pairwise(order)]
     assert 0.3 < sum(gaps) < 2  # ten a second; without a limit it would be all at once
+
+
+def test_a_newcomer_does_not_pass_one_who_still_sleeps(clock: Clock) -> None:
+    limiter = Limiter("m", Quota(requests=2), clock=clock)
+    limiter.acquire(ends=math.inf)
+    limiter.acquire(ends=math.inf)
+    order: list[str] = []
+
+    def go(name: str) -> None:
+        limiter.acquire(ends=clock.now + 300)
+        order.append(name)
+
+    threads = [threading.Thread(target=go, args=(name,)) for name in ("first", "newcomer")]
+    threads[0].start()
+    time.sleep(0.05)
+    clock.now += 61  # its turn has come, and it does not know it yet
+    threads[1].start()
+    time.sleep(0.05)
+    assert order == []
+    with limiter._lock:
+        limiter._call_next()
+    for thread in threads:
+        thread.join(5)
+    assert order == ["first", "newcomer"]
 
 
 def test_what_is_given_back_wakes_who_waits() -> None:

@@ -67,7 +67,7 @@ def context_html(context: Context, prices: Sequence[PriceRow] = ()) -> str:
         f"<div style='{_MUTED}'>{saved:,} tokens saved, {len(context.kept)} sentences kept</div>"
         f"{_money(context, prices)}"
         f"{''.join(_kept(source, context, best) for source in context.sources)}"
-        f"{_dropped(context, best)}</div>"
+        f"{_dropped(context, best)}{_withheld(context)}</div>"
     )
 
 
@@ -212,6 +212,20 @@ def _dropped(context: Context, best: float) -> str:
         f"<details style='margin-top: 6px'><summary>{len(context.dropped):,} sentences dropped: {counts}</summary>"
         f"{_table(('score', 'why', 'sentence'), rows)}"
         f"{rest}</details>"
+    )
+
+
+def _withheld(context: Context) -> str:
+    """What a guard kept from the diet, with its score, which is in [0, 1]."""
+    if not context.withheld:
+        return ""
+    rows = (
+        (_score(sentence, 1.0), escape(sentence.document_id), escape(_short(sentence.text, 200)))
+        for sentence in context.withheld[:_MOST_DROPPED]
+    )
+    return (
+        f"<details style='margin-top: 6px'><summary>{len(context.withheld):,} left out by a guard</summary>"
+        f"{_table(('score', 'document', 'sentence'), rows)}</details>"
     )
 
 

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import numpy as np
     import psycopg
     from numpy.typing import NDArray
@@ -251,6 +253,14 @@ class PassageGuard(Protocol):
     blocks is left out; what it gives a reason for, and allows, is named in the attempts."""
 
     def check_passages(self, texts: Sequence[str]) -> Sequence[GuardVerdict]: ...
+
+
+@runtime_checkable
+class PricedGuard(Protocol):
+    """A guard that can say what it may cost, USD, to judge a question, or a reply with its question and sources, of so
+    many characters each: every try that may be billed counts."""
+
+    def most(self, *characters: int) -> Decimal: ...
 
 
 @runtime_checkable

@@ -18,8 +18,6 @@ from ragdiet.account import (
     CostRow,
     PostgresLedger,
     PostgresRatios,
-    accounted_embedder,
-    accounted_generator,
 )
 from ragdiet.analysis import analyzer
 from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
@@ -34,18 +32,15 @@ from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
     Guards,
     InjectionGuard,
-    MaskedReranker,
     Masking,
     check_models,
     check_tenant,
     checked_list,
-    leaves,
-    masked_embedder,
-    masked_generator,
 )
 from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, judge_of
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
+from ragdiet.outgoing import Outgoing, models_sent_to
 from ragdiet.quality import Quality
 from ragdiet.retrieve import (
     CorpusRewriter,
@@ -163,10 +158,7 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
-        sent_to = [embedder.space.model] if leaves(embedder) else []
-        sent_to += [model.model for model in models if leaves(model)]
-        sent_to += [model for model in (getattr(reranker, "model", None),) if model and leaves(reranker)]
-        check_models(sent_to, checked_list(allowed_models, "allowed_models"))
+        check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
         self.ledger = ledger or PostgresLedger(store)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
@@ -197,8 +189,9 @@ class RAG:
             "tenant": tenant,
         }
         token_model = _token_model(embedder) if late_interaction else None
-        self._masking = masking or Masking()
-        embedder = self._outgoing_embedder(embedder)
+        masking = masking or Masking()
+        self._outgoing = Outgoing(self.ledger, masking)
+        embedder = self._outgoing.embedder(embedder)
         self._ingestor = partial(
             Ingestor,
             store,
@@ -216,9 +209,9 @@ class RAG:
             embedder=embedder,
             retriever=self._retriever,
             rewriter=rewriter or CorpusRewriter(store),
-            reranker=MaskedReranker(reranker, self._masking) if reranker and leaves(reranker) else reranker,
+            reranker=self._outgoing.reranker(reranker),
             compressor=compressor or SentenceDiet(language=language),
-            generators=[self._outgoing_generator(model) for model in models or (ExtractiveReader(),)],
+            generators=[self._outgoing.generator(model) for model in models or (ExtractiveReader(),)],
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
             research=research,
@@ -226,7 +219,7 @@ class RAG:
             examples=examples,
             language=language,
             clarifier=Clarifier(language) if clarify else None,
-            guards=Guards((InjectionGuard(),) if guards is None else guards, self._masking, self.ledger),
+            guards=Guards((InjectionGuard(),) if guards is None else guards, masking, self.ledger),
         )
 
     @classmethod
@@ -439,7 +432,7 @@ class RAG:
         judge = self._judge(new, gate, margin, collection, trace.tenant)
         reembedder = Reembedder(
             self.store,
-            new._outgoing_embedder(new.embedder),
+            new._outgoing.embedder(new.embedder),
             caching=self._pieces["embedding_cache"],
             corpus_id=None if collection is None else self._corpus_id(collection, trace.tenant),
         )
@@ -720,14 +713,6 @@ class RAG:
         made = self._named.embedder(embedder, self.ledger)
         self._owned = [*(client for client in self._named.clients if client not in self._owned), *self._owned]
         return made
-
-    def _outgoing_embedder(self, embedder: Embedder) -> Embedder:
-        accounted = accounted_embedder(embedder, self.ledger)
-        return masked_embedder(accounted, self._masking) if leaves(embedder) else accounted
-
-    def _outgoing_generator(self, generator: Generator) -> Generator:
-        accounted = accounted_generator(generator, self.ledger)
-        return masked_generator(accounted, self._masking) if leaves(generator) else accounted
 
     def _beside(self, embedder: Embedder) -> RAG:
         """This RAG with another embedder, over the same connections; closing it closes nothing."""

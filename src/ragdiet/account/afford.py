@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from ragdiet.errors import BudgetTooSmall
 from ragdiet.types import Context
@@ -48,5 +48,4 @@ def affordable_tokens(*, tokens: int, whole: Decimal, bare: Decimal, left: Decim
     """
     if tokens < 1 or whole <= bare or left <= bare:
         return 0
-    share = (left - bare) / (whole - bare)
-    return min(tokens - 1, int((share * tokens).to_integral_value(ROUND_FLOOR)))
+    return min(tokens - 1, int((left - bare) * tokens // (whole - bare)))

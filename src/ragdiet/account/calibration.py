@@ -22,6 +22,9 @@ _FURTHEST = math.log(8)
 
 _WAIT = 30.0  # seconds, and replies, that wait to be kept
 _MANY = 20
+_TOGETHER = 8
+"""Replies within the band of a full window that are taken into it together; one outside is taken in at once."""
+
 _MOST_REMEMBERED = 10_000
 
 _log = logging.getLogger("ragdiet.account")
@@ -130,6 +133,7 @@ class _Tenant:
 
     def __init__(self, known: Mapping[Key, Sequence[float]]) -> None:
         self._ratios = {key: Ratio(tuple(logs[-WINDOW:])) for key, logs in known.items()}
+        self._waiting: dict[Key, list[float]] = {}
         self._fresh: dict[Key, list[float]] = {}
         self._kept_at = time.monotonic()
         self._lock = threading.Lock()
@@ -139,8 +143,13 @@ class _Tenant:
 
     def add(self, key: Key, log: float) -> None:
         with self._lock:
-            before = self._ratios.get(key, _UNKNOWN).logs
-            self._ratios[key] = Ratio((*before, log)[-WINDOW:])
+            ratio = self._ratios.get(key, _UNKNOWN)
+            waiting = self._waiting.setdefault(key, [])
+            waiting.append(log)
+            # To reckon a band takes longer than all else that is done for a reply.
+            if len(ratio.logs) < WINDOW or not ratio.holds(log) or len(waiting) >= _TOGETHER:
+                self._ratios[key] = Ratio((*ratio.logs, *waiting)[-WINDOW:])
+                waiting.clear()
             self._fresh.setdefault(key, []).append(log)
 
     def is_due(self) -> bool:

@@ -115,6 +115,16 @@ class OpenCall:
     def __init__(self, call: Call, price: Price | None) -> None:
         self.call = call
         self._price = price
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """The request is sent now."""
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the request was sent."""
+        return time.perf_counter() - self._began
 
     def settle(self, usage: Usage, *, served: str = "", tier: str = "", price: Price | None = None) -> None:
         """Price ``usage``; ``price`` when another model served than was asked."""
@@ -127,6 +137,7 @@ class OpenCall:
             price=rates.reference if rates else LOCAL_PRICE,
             cost=rates.cost(usage, tier=tier) if rates else Decimal(0),
             status="done",
+            seconds=self.seconds,
         )
 
 
@@ -169,7 +180,7 @@ def metered(
     )
     if price:
         ledger.start(opened.call)
-    began = time.perf_counter()
+    opened.begin()
     try:
         yield opened
     except BaseException as error:
@@ -182,14 +193,14 @@ def metered(
                 status="failed" if refused or not price else "unknown",
                 cost=Decimal(0) if refused or not price else opened.call.cost,
                 usage=Usage() if refused else opened.call.usage,
+                seconds=opened.seconds,
             )
         raise
     finally:
-        settled = replace(opened.call, seconds=time.perf_counter() - began)
-        if settled.status == "started":
-            settled = replace(settled, status="done" if not price else "unknown", served=model)
+        if opened.call.status == "started":
+            status: Status = "unknown" if price else "done"
+            opened.call = replace(opened.call, status=status, served=model, seconds=opened.seconds)
         if price:
-            ledger.settle(settled)
+            ledger.settle(opened.call)
         else:
-            ledger.record(settled)
-        opened.call = settled
+            ledger.record(opened.call)

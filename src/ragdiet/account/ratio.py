@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median, stdev
+from statistics import median
 from typing import Protocol
 
 ENOUGH = 50
@@ -113,6 +113,10 @@ class Ratio:
         is one of our own tokens."""
         return max(1, int(billed / self._high)) if self.is_known else billed
 
+    def holds(self, log: float) -> bool:
+        """Whether a reply's logarithm is within the band, so that it tells little that is new."""
+        return self.is_known and self._low <= math.exp(log) <= self._high
+
     @cached_property
     def _middle(self) -> float:
         return median(self.logs)
@@ -122,7 +126,10 @@ class Ratio:
         away = median(abs(log - self._middle) for log in self.logs)
         most = max(_OUTLYING * _NORMAL * away, _SMALLEST_DEVIATION)
         drawn_in = [min(max(log - self._middle, -most), most) for log in self.logs]
-        return max(stdev(drawn_in), _SMALLEST_DEVIATION)
+        mean = math.fsum(drawn_in) / len(drawn_in)
+        # statistics.stdev reckons in fractions, for which each reply would pay a tenth of its time.
+        deviation = math.sqrt(math.fsum((log - mean) ** 2 for log in drawn_in) / (len(drawn_in) - 1))
+        return max(deviation, _SMALLEST_DEVIATION)
 
     @cached_property
     def _reach(self) -> float:

@@ -25,8 +25,8 @@ class BreakerPolicy:
     ``trials`` calls, one after the other, must succeed to close it.
     """
 
-    in_a_row: int = 5
-    window: int = 20
+    in_a_row: int = 8
+    window: int = 50
     share: float = 0.5
     rest: float = 10.0
     longest_rest: float = 120.0
@@ -161,7 +161,6 @@ class Breaker:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error says that the service is not well: it failed, was silent, or sent what cannot be used."""
-    if isinstance(error, ModelUnavailable):
-        return error.retryable  # the others are of a set-up that fails here, before anything is sent
-    return isinstance(error, (ModelTimeout, BadReply))
+    """Whether an error says that the service is not well: it failed, was silent, or broke off its reply. One that
+    another try would not mend is a fault of the set-up here, or of a reply that came as it should."""
+    return isinstance(error, ModelTimeout) or (isinstance(error, (ModelUnavailable, BadReply)) and error.retryable)

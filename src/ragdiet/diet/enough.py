@@ -9,7 +9,9 @@ so the best sentence is worth reading after 2,000 tokens, one of half its score 
 whatever they score, and never more than CEILING. A question that seems to need several passages gets twice the reach
 and twice the floor: what its second passage says scores low before the first has told what to look for.
 
-``python -m benchmarks.diet_auto`` fits the constants, and compares the rule with fixed budgets and with other rules.
+``python -m benchmarks.diet_auto`` fits REACH and FADE, and compares the rule with fixed budgets and with other rules:
+with vectors it keeps what a fixed 600 tokens keep with a fifth fewer, and the 100 tokens after the stop would have
+brought the answer to 0 to 4% of the questions of a set.
 """
 
 from __future__ import annotations

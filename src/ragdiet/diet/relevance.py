@@ -5,7 +5,8 @@ best one at hand, + 1 where the sentence holds the kind of thing asked for and t
 + 1 in a passage whose title the two best sentences name: the second half of a question that takes two documents.
 
 Cosines with passages on one subject lie close together, so their shares are squared: else what tells the
-best ones apart weighs less than the words do. ``python -m benchmarks.diet --ablate`` prints what each term is worth.
+best ones apart weighs less than the words do. ``python -m benchmarks.diet --only terms`` tells what
+each is worth.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from ragdiet.generate.converse_request import (
     ConverseOptions,
     converse_request,
     messages,
+    texts_of,
     worst_usage,
 )
 from ragdiet.generate.converse_stream import ConverseStream, Reading
@@ -147,8 +148,10 @@ class ConverseGenerator:
         """Least: a reply of one token, and the fewest tokens that our count may be billed as. Expected: what it is
         likely to be billed as, and a reply of a third of its cap. Most: the most tokens, the longest reply, every try
         billed."""
-        before, after = self._counted(prompt)
-        ratio = self._band(prompt, before + after)
+        said = messages(prompt)
+        texts = texts_of(said)
+        before, after = self._counted(prompt, texts)
+        ratio = self._band(prompt, said, before + after)
         least = Usage(input_tokens=ratio.least(before + after), output_tokens=1)
         ttls: list[CacheTtl | None] = [None]
         if self._may_cache(before, ratio):
@@ -159,26 +162,26 @@ class ConverseGenerator:
         worst = [worst_usage(ratio, before, after, prompt.max_tokens, ttl) for ttl in ttls]
         return Quote(
             least=self._bill.row.covering(least).cost(least, tier=self._bill.tier),
-            expected=self._most(expected, prompt),
-            most=self._client.retry.billed_attempts * max(self._most(usage, prompt) for usage in worst),
+            expected=self._most(expected, texts),
+            most=self._client.retry.billed_attempts * max(self._most(usage, texts) for usage in worst),
         )
 
-    def _most(self, usage: Usage, prompt: Prompt) -> Decimal:
-        return self._bill.worst(usage, _texts(prompt)).cost(usage, tier=self._bill.tier)
+    def _most(self, usage: Usage, texts: Sequence[str]) -> Decimal:
+        return self._bill.worst(usage, texts).cost(usage, tier=self._bill.tier)
 
-    def _band(self, prompt: Prompt, counted: int) -> TokenBand:
+    def _band(self, prompt: Prompt, said: Sequence[Mapping[str, Any]], counted: int) -> TokenBand:
         exact = None
         if self._preflight:
-            request = converse_request(prompt, self._options, None, prompt_id=current().prompt_id, is_stream=False)
+            request = converse_request(prompt, said, self._options, None, prompt_id=current().prompt_id)
             exact = self._preflight.count(request)
         if exact is None:
             return self.billed.now
         self.billed.learn(counted, exact)
         return Exact(billed=exact, counted=counted)
 
-    def _counted(self, prompt: Prompt) -> tuple[int, int]:
+    def _counted(self, prompt: Prompt, texts: Sequence[str]) -> tuple[int, int]:
         """Tokens before the cache point, and after it."""
-        before, *after = self._counter.count_batch([prefix(prompt), *_texts(prompt)])
+        before, *after = self._counter.count_batch([prefix(prompt), *texts])
         return before, sum(after)
 
     def _asked(self, prompt: Prompt, *, is_stream: bool) -> _Asked:
@@ -186,12 +189,15 @@ class ConverseGenerator:
             raise InvalidQuestion("the question is empty: ask something")
         if prompt.max_tokens < 1:
             raise InvalidArgument(f"max_tokens must be 1 or more, not {prompt.max_tokens}")
-        before, after = self._counted(prompt)
+        said = messages(prompt)
+        texts = texts_of(said)
+        before, after = self._counted(prompt, texts)
         ratio = self.billed.now
         ttl = self._cache_ttl(prompt, before, ratio)
+        prompt_id = current().prompt_id
         return _Asked(
-            request=converse_request(prompt, self._options, ttl, prompt_id=current().prompt_id, is_stream=is_stream),
-            texts=_texts(prompt),
+            request=converse_request(prompt, said, self._options, ttl, prompt_id=prompt_id, is_stream=is_stream),
+            texts=texts,
             counted=before + after,
             before=before,
             ttl=ttl,
@@ -267,7 +273,3 @@ class ConverseGenerator:
             reading.until_text()
             reading.held = opening.pop_all()
         return reading
-
-
-def _texts(prompt: Prompt) -> list[str]:
-    return [block["text"] for message in messages(prompt) for block in message["content"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,14 +64,21 @@ class ConverseOptions:
 
 
 def converse_request(
-    prompt: Prompt, options: ConverseOptions, ttl: CacheTtl | None, *, prompt_id: str, is_stream: bool
+    prompt: Prompt,
+    said: Sequence[Mapping[str, Any]],
+    options: ConverseOptions,
+    ttl: CacheTtl | None,
+    *,
+    prompt_id: str,
+    is_stream: bool = False,
 ) -> dict[str, Any]:
-    """boto3's arguments without modelId. maxTokens is always there: what is not capped is reserved of the quota."""
+    """boto3's arguments without modelId; ``said`` are the prompt's ``messages``. maxTokens is always there, as all of
+    a reply that is not capped would be reserved of the quota."""
     inference: dict[str, Any] = {"maxTokens": prompt.max_tokens}
     if options.temperature is not None:
         inference["temperature"] = options.temperature
     request: dict[str, Any] = {
-        "messages": messages(prompt),
+        "messages": said,
         "inferenceConfig": inference,
         "requestMetadata": {"prompt_id": _NOT_METADATA.sub("_", prompt_id)[:256]},
     }
@@ -104,6 +111,11 @@ def messages(prompt: Prompt) -> list[dict[str, Any]]:
         elif made or role == "user":
             made.append({"role": role, "content": [{"text": text}]})
     return made
+
+
+def texts_of(said: Sequence[Mapping[str, Any]]) -> list[str]:
+    """All that is said, block by block."""
+    return [block["text"] for message in said for block in message["content"]]
 
 
 def worst_usage(ratio: TokenBand, before: int, after: int, max_tokens: int, ttl: CacheTtl | None) -> Usage:

@@ -42,14 +42,15 @@ def prefix(prompt: Prompt) -> str:
 def user_message(prompt: Prompt) -> str:
     """The fenced sources, then the question, then how long a reply it asks for.
 
-    The fence is longer than any run of '=' in the sources, so that no source can close it.
+    The fence is longer than any run of '=' in the sources and the question, so that no source can close it and no
+    question can bring sources of its own.
     """
     asked = f"{prompt.question}\n{prompt.length}" if prompt.length else prompt.question
-    return f"{_fenced(prompt.context.text)}\n\nQuestion: {asked}"
+    return f"{_fenced(prompt.context.text, prompt.question)}\n\nQuestion: {asked}"
 
 
-def _fenced(sources: str) -> str:
-    longest = max(map(len, _RUN.findall(sources)), default=0)
+def _fenced(sources: str, question: str = "") -> str:
+    longest = max(map(len, _RUN.findall(f"{sources}\n{question}")), default=0)
     fence = "=" * max(8, longest + 1)
     return f"{fence}\n{sources}\n{fence}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
@@ -86,6 +87,11 @@ class BedrockGuardrail:
         ]
         # An empty block is refused; without sources there is nothing to be grounded in, and the others are judged.
         return self._apply("OUTPUT", [block for block in blocks if block["text"]["text"]])
+
+    def most(self, *characters: int) -> Decimal:
+        """What judging texts of so many characters may cost, USD: by every policy, in every try that may be billed."""
+        size = sum(-(-count // GUARDRAIL_UNIT) for count in characters)
+        return self._client.retry.billed_attempts * self._prices.price(dict.fromkeys(GUARDRAIL_PRICES, size)).total
 
     def _apply(self, source: Literal["INPUT", "OUTPUT"], blocks: Sequence[Mapping[str, Any]]) -> GuardVerdict:
         size = sum(-(-len(block["text"]["text"]) // GUARDRAIL_UNIT) for block in blocks)

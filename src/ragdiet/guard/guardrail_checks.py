@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
@@ -70,6 +71,11 @@ class BedrockGuardrailChecks:
     def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
         """Allows: there is no such check."""
         return GuardVerdict()
+
+    def most(self, *characters: int) -> Decimal:
+        """What judging a question or a reply, the first of these, may cost, USD, with every try that may be billed."""
+        size = max(1, -(-characters[0] // GUARDRAIL_UNIT))
+        return self._client.retry.billed_attempts * self._prices.price(dict.fromkeys(self._checks, size)).total
 
     def _check(self, text: str, role: Literal["user", "assistant"]) -> GuardVerdict:
         request = {"messages": [{"role": role, "content": [{"text": text}]}], "checks": self._checks}

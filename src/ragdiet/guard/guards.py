@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -13,14 +14,14 @@ from ragdiet.account import Accounted, Ledger, metered
 from ragdiet.errors import ModelError
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
-from ragdiet.protocols import PassageGuard
+from ragdiet.protocols import PassageGuard, PricedGuard
 from ragdiet.types import Attempt, GuardVerdict, Hit, Sentence
 
 if TYPE_CHECKING:
     from ragdiet.guard.masking import Masking
     from ragdiet.protocols import Guard
 
-Refusal: TypeAlias = Literal["", "refused", "not supported", "guard failed"]
+Refusal: TypeAlias = Literal["", "refused", "not supported", "over budget", "guard failed"]
 
 _Check: TypeAlias = "Callable[[Guard, str, Sequence[str]], GuardVerdict]"
 
@@ -28,7 +29,7 @@ _Check: TypeAlias = "Callable[[Guard, str, Sequence[str]], GuardVerdict]"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A text as it may be used. ``refusal`` says why it may not: a guard said no to it, found that its sources do not
-    bear it out, or could not say anything."""
+    bear it out, or could not say anything, or would cost more than is left."""
 
     text: str
     attempts: tuple[Attempt, ...] = ()
@@ -58,12 +59,20 @@ class Guards:
         """Whether any guard looks at replies: all but those that say of themselves that they do not."""
         return any(getattr(guard, "judges_replies", True) for guard in self._guards)
 
-    def question(self, text: str) -> Judged:
-        """A question, before anything else is done with it."""
+    def most(self, *characters: int) -> Decimal:
+        """What judging texts of so many characters may cost at most, USD, as far as guards tell."""
+        return sum((guard.most(*characters) for guard in self._guards if isinstance(guard, PricedGuard)), Decimal(0))
+
+    def question(self, text: str, *, left: Decimal | None = None) -> Judged:
+        """A question, before anything else is done with it; ``left`` is what may be spent, USD."""
+        if too_dear := _over(left, self.most(len(text))):
+            return Judged(text=text, attempts=too_dear, refusal="over budget")
         return self._judged(text, (), lambda guard, shown, _: guard.check_input(shown))
 
-    def reply(self, text: str, *, question: str, sources: str) -> Judged:
-        """A reply that would be given, and whether its sources bear it out."""
+    def reply(self, text: str, *, question: str, sources: str, left: Decimal | None = None) -> Judged:
+        """A reply that would be given, and whether its sources bear it out; ``left`` is what may be spent, USD."""
+        if too_dear := _over(left, self.most(len(text), len(question), len(sources))):
+            return Judged(text=text, attempts=too_dear, refusal="over budget")
         said = self._judged(text, (), lambda guard, shown, _: guard.check_output(shown))
         if said.refusal:
             return said
@@ -138,6 +147,9 @@ class FailOpen:
             self.ledger = guard.ledger
         self._guard = guard
 
+    def most(self, *characters: int) -> Decimal:
+        return self._guard.most(*characters) if isinstance(self._guard, PricedGuard) else Decimal(0)
+
     def check_input(self, text: str) -> GuardVerdict:
         return _or_allowed(lambda: self._guard.check_input(text))
 
@@ -146,6 +158,13 @@ class FailOpen:
 
     def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
         return _or_allowed(lambda: self._guard.check_grounding(text, question=question, sources=sources))
+
+
+def _over(left: Decimal | None, worst: Decimal) -> tuple[Attempt, ...]:
+    if left is None or worst <= left:
+        return ()
+    reason = f"the guards could cost ${worst:f}, ${left:f} is left"
+    return (Attempt(step="guard", accepted=False, reason=reason),)
 
 
 def _or_allowed(check: Callable[[], GuardVerdict]) -> GuardVerdict:

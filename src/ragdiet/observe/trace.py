@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,12 @@ from dataclasses import dataclass, field, replace
 from ragdiet.errors import InvalidArgument
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# os.urandom lets go of the interpreter, and a thread among many then waits for its turn again. A child process must not
+# go on with its parent's numbers.
+_random = random.Random()  # noqa: S311  # names, not secrets
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_random.seed)
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _GIVEN = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 
 
@@ -21,8 +28,8 @@ def new_id() -> str:
 
     Sorts by time as a string; two made in one millisecond sort in no particular order.
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
-    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
+    value = (time.time_ns() // 1_000_000) << 80 | _random.getrandbits(80)
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def checked_id(prompt_id: str) -> str:

@@ -22,7 +22,8 @@ class Fault:
     ``edit`` changes its JSON (of a stream, the reply that its events are made of), ``body`` replaces its bytes,
     ``malformed`` cuts the JSON short, of a stream that of one message.
     ``delay`` waits that many seconds before the first byte.
-    ``raises`` ends a stream with this exception, a code such as ``ThrottlingException``.
+    ``raises`` ends a stream with this exception, a code such as ``ThrottlingException``; one that the stream's model
+    does not know comes in the other form that event streams have for errors.
     ``wrong_crc`` spoils the checksum of one message of a stream.
     ``stall`` falls silent for that many seconds, ``cut`` ends the connection, ``reset`` ends it with RST, ``end``
     ends the body in good form, as if that were all of it.

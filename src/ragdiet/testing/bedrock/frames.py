@@ -39,8 +39,12 @@ def event(name: str, content: Mapping[str, Any]) -> tuple[dict[str, str], bytes]
     return headers, json.dumps(content).encode()
 
 
-def exception(code: str, text: str) -> tuple[dict[str, str], bytes]:
-    """Headers and payload of an exception inside a stream, whose name is lowerCamelCase there."""
-    name = code[:1].lower() + code[1:]
+def exception(name: str, text: str) -> tuple[dict[str, str], bytes]:
+    """Headers and payload of an exception inside a stream, by its name there, such as ``throttlingException``."""
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
     return headers, json.dumps({"message": text}).encode()
+
+
+def error(code: str, text: str) -> tuple[dict[str, str], bytes]:
+    """Headers and payload of an error that the stream's model does not know: all of it is in the headers."""
+    return {":error-code": code, ":error-message": text, ":message-type": "error"}, b""

@@ -16,7 +16,7 @@ from ragdiet.testing.bedrock.models.model import ChatModel, RerankModel
 from ragdiet.testing.bedrock.profiles import profile
 from ragdiet.testing.bedrock.refusal import invalid
 from ragdiet.testing.bedrock.rerank import rerank
-from ragdiet.testing.bedrock.world import World
+from ragdiet.testing.bedrock.world import World, is_profile
 
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
 
@@ -82,6 +82,9 @@ class Player:
         self._limits.take(name, reserved)
         reply, charge = converse.converse(name, model, asked, self._cache, watch)
         self._limits.give_back(name, reserved - charge.input_tokens - charge.output_tokens)
+        if self._world.is_router(given["modelId"]):
+            router = {"promptRouter": {"invokedModelId": self._world.arn(name)}}
+            reply = reply | {"trace": reply.get("trace", {}) | router}
         return Outcome(
             reply=reply,
             charge=replace(charge, served=name),
@@ -112,15 +115,16 @@ class Player:
             raise invalid("Malformed input request: #: expected type: JSONObject, please reformat your input.")
         reply, tokens = model.invoke(body)
         self._limits.take(name, tokens)
+        tier = {"serviceTier": given["serviceTier"]} if "serviceTier" in given else {}
         return Outcome(
-            reply={"body": reply, "contentType": "application/json"},
-            charge=Charge(input_tokens=tokens, served=name),
+            reply={"body": reply, "contentType": "application/json"} | tier,
+            charge=Charge(input_tokens=tokens, served=name, tier=tier.get("serviceTier", "default")),
             headers={TOKENS_HEADER: str(tokens)},
         )
 
     def _count(self, given: Mapping[str, Any]) -> Outcome:
         name, model = self._world.model(given["modelId"])
-        if not isinstance(model, ChatModel) or not model.counted or name != given["modelId"] or _is_profile(name):
+        if not isinstance(model, ChatModel) or not model.counted or name != given["modelId"] or is_profile(name):
             raise invalid("The provided model doesn't support counting tokens.")
         asked = given["input"].get("converse")
         if asked is None:
@@ -150,7 +154,3 @@ class Player:
     def _check(self, given: Mapping[str, Any]) -> Outcome:
         reply, units = checks.check(given)
         return Outcome(reply=reply, charge=Charge(policies=units, served="InvokeGuardrailChecks"))
-
-
-def _is_profile(name: str) -> bool:
-    return name.partition(".")[0] in ("us", "us-gov", "eu", "apac", "jp", "au", "global")

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,7 +61,8 @@ class Child:
         if process:
             assert process.stdin
             assert process.stdout
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # what was still to be sent to a child that was killed
+                process.stdin.close()
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ragdiet.testing.bedrock.refusal import Refused
-from ragdiet.testing.bedrock.world import World
+from ragdiet.testing.bedrock.world import World, is_profile
 
 _REGIONS: Mapping[str, tuple[str, ...]] = {
     "us": ("us-east-1", "us-east-2", "us-west-2"),
     "eu": ("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-3"),
+    "us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "jp": ("ap-northeast-1", "ap-northeast-3"),
+    "au": ("ap-southeast-2", "ap-southeast-4"),
     "apac": ("ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
 }
 _MADE = "2026-01-02T03:04:05Z"
@@ -24,7 +27,7 @@ def profile(identifier: str, world: World) -> dict[str, Any]:
     if application:
         target = world.profiles[name]
     geography, _, base = target.partition(".")
-    is_system = geography in (*_REGIONS, "global") and base in world.models
+    is_system = is_profile(target)
     if target not in world.models or not (application or is_system):
         raise Refused("ResourceNotFoundException", f"Could not find the inference profile {identifier}.")
     regions = _REGIONS.get(geography, (world.region,)) if is_system else (world.region,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
@@ -29,7 +30,8 @@ class BedrockServer:
 
     What there is: ``chat`` are the chat models by exact id, or a mapping of ids to ChatModel; None is all that are
     known. ``models`` adds others; ``tokenizer`` is that of all models that are not handed in themselves. ``profiles``
-    are application inference profiles, id to model; ``denied`` are models without access; ``guardrails`` are by id.
+    are application inference profiles and ``routers`` prompt routers, name to model; ``denied`` are models without
+    access; ``guardrails`` are by id.
 
     What it asks and charges: ``keys`` are the credentials it knows, ``limits`` the quotas by exact model id, ``rates``
     the prices of its bill, ``policy_rates`` USD per 1,000 text units by the name that usage has for a policy.
@@ -52,6 +54,7 @@ class BedrockServer:
         limits: Mapping[str, Limit] | None = None,
         guardrails: Mapping[str, Guardrail] | None = None,
         profiles: Mapping[str, str] | None = None,
+        routers: Mapping[str, str] | None = None,
         denied: Iterable[str] = (),
         keep_requests: bool = True,
         process: bool = False,
@@ -68,6 +71,7 @@ class BedrockServer:
             limits=dict(limits or {}),
             guardrails=dict(guardrails or {}),
             profiles=dict(profiles or {}),
+            routers=dict(routers or {}),
             denied=frozenset(denied),
             keep_requests=keep_requests,
         )
@@ -80,8 +84,10 @@ class BedrockServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        failures = () if kind else self.failures
-        self._engine.stop()
+        try:
+            failures = () if kind else self.failures
+        finally:
+            self._engine.stop()
         if failures:
             raise RuntimeError("the stand-in itself failed, or a function that it was given") from failures[0]
 
@@ -102,17 +108,23 @@ class BedrockServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that lead boto3 here, with credentials that are good here and nowhere else."""
-        keys = self._world.keys
-        found = {
+        """Variables that lead boto3 here, with credentials that are good here and nowhere else.
+
+        They stand in the way of what a machine may have of its own, such as a session token or a proxy; only
+        AWS_BEARER_TOKEN_BEDROCK must be unset, as botocore prefers it even where it is empty.
+        """
+        keys, host = self._world.keys, self.url.partition("://")[2].rpartition(":")[0]
+        direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        return {
             "AWS_ACCESS_KEY_ID": keys.access_key,
             "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_SESSION_TOKEN": keys.session_token,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+            "no_proxy": f"{direct},{host}" if direct else host,
+            **{f"AWS_ENDPOINT_URL_{service}": self.url for service in _ENDPOINTS},
         }
-        if keys.session_token:
-            found["AWS_SESSION_TOKEN"] = keys.session_token
-        return found | {f"AWS_ENDPOINT_URL_{service}": self.url for service in _ENDPOINTS}
 
     @property
     def calls(self) -> tuple[Served, ...]:

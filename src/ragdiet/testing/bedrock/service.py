@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Service:
         edited = fault.edit(content) if fault.edit else content
         self._note(note, fault.http_status, outcome, billed=outcome.billed and fault.is_billed)
         if operation.stream and fault.body is None and isinstance(edited, dict):
-            pieces, streamed = _messages(edited, fault), True
+            pieces, streamed = _messages(edited, fault, operation.gives.members[operation.stream].members), True
             headers["content-type"] = _STREAM
         else:
             body = json.dumps(edited).encode() if fault.body is None else fault.body
@@ -211,12 +211,15 @@ def _located(operation: Operation, reply: dict[str, Any]) -> tuple[dict[str, str
     return headers, content[payload] if payload and not operation.stream else content
 
 
-def _messages(reply: dict[str, Any], fault: Fault) -> tuple[bytes, ...]:
-    """The messages of a stream, spoilt as the fault says."""
+def _messages(reply: dict[str, Any], fault: Fault, known: Collection[str]) -> tuple[bytes, ...]:
+    """The messages of a stream, spoilt as the fault says. ``known`` are the events and exceptions of its model."""
     parts = [frames.event(name, content) for name, content in converse.events(reply)]
     place = middle(len(parts), fault.frame)
     if fault.raises:
-        parts[place:] = [frames.exception(fault.raises, fault.message)]
+        named = fault.raises[:1].lower() + fault.raises[1:]
+        parts[place:] = [
+            frames.exception(named, fault.message) if named in known else frames.error(fault.raises, fault.message)
+        ]
     made = []
     for number, (headers, payload) in enumerate(parts):
         spoilt = number == place

@@ -10,6 +10,7 @@ from decimal import Decimal
 from ragdiet.testing.bedrock.bill import Charge, Rates
 from ragdiet.testing.bedrock.guard.guardrail import Guardrail
 from ragdiet.testing.bedrock.limits import Limit
+from ragdiet.testing.bedrock.models.catalogue import GEOGRAPHIES
 from ragdiet.testing.bedrock.models.model import ChatModel, Model
 from ragdiet.testing.bedrock.refusal import Refused, invalid
 from ragdiet.testing.bedrock.sigv4 import Keys
@@ -17,13 +18,20 @@ from ragdiet.testing.bedrock.sigv4 import Keys
 ACCOUNT = "123456789012"
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]*):(\d{12}|):([a-z-]+)/(.+)")
+_ROUTERS = ("prompt-router", "default-prompt-router")
+
+
+def is_profile(name: str) -> bool:
+    """Whether a model id is that of a system inference profile."""
+    return name.partition(".")[0] in GEOGRAPHIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """``profiles`` are application inference profiles: their id, and the model or system profile they copy.
 
-    ``denied`` are models that are there but to which the account has no access.
+    ``routers`` are prompt routers: their name, and the model that they choose. ``denied`` are models that are there
+    but to which the account has no access.
     """
 
     region: str
@@ -31,6 +39,7 @@ class World:
     models: Mapping[str, Model]
     account: str = ACCOUNT
     profiles: Mapping[str, str] = field(default_factory=dict)
+    routers: Mapping[str, str] = field(default_factory=dict)
     denied: frozenset[str] = frozenset()
     guardrails: Mapping[str, Guardrail] = field(default_factory=dict)
     limits: Mapping[str, Limit] = field(default_factory=dict)
@@ -71,7 +80,18 @@ class World:
             if name not in self.profiles:
                 raise Refused("ResourceNotFoundException", f"Could not find the inference profile {identifier}.")
             return self.profiles[name]
-        return name
+        return self.routers.get(name, name) if kind in _ROUTERS else name
+
+    def is_router(self, identifier: str) -> bool:
+        """Whether an identifier names a prompt router."""
+        arn = _ARN.fullmatch(identifier)
+        return bool(arn and arn[3] in _ROUTERS and arn[4] in self.routers)
+
+    def arn(self, name: str) -> str:
+        """The ARN of a model, or of a system inference profile."""
+        if is_profile(name):
+            return f"arn:aws:bedrock:{self.region}:{self.account}:inference-profile/{name}"
+        return f"arn:aws:bedrock:{self.region}::foundation-model/{name}"
 
     def cost(self, charge: Charge) -> Decimal | None:
         """USD by the rates handed in; None where they do not cover the charge."""

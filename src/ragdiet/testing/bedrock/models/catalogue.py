@@ -47,7 +47,8 @@ _CHAT: Mapping[str, ChatModel] = {
     "openai.gpt-oss-20b-1:0": _NO_CACHE,
     "openai.gpt-oss-120b-1:0": _NO_CACHE,
 }
-_PROFILES = ("us", "us-gov", "eu", "apac", "jp", "au", "global")
+GEOGRAPHIES = ("us", "us-gov", "eu", "apac", "jp", "au", "global")
+"""What the ids of system inference profiles begin with."""
 
 
 def default_models(tokenizer: Tokenizer | None = None) -> dict[str, Model]:
@@ -57,7 +58,7 @@ def default_models(tokenizer: Tokenizer | None = None) -> dict[str, Model]:
     reranker = RerankModel(tokenizer=counter)
     return {
         **chat,
-        **{f"{geography}.{name}": model for name, model in chat.items() for geography in _PROFILES},
+        **{f"{geography}.{name}": model for name, model in chat.items() for geography in GEOGRAPHIES},
         "amazon.titan-embed-text-v2:0": TitanText(tokenizer=counter),
         "cohere.embed-english-v3": CohereV3(tokenizer=counter),
         "cohere.embed-multilingual-v3": CohereV3(tokenizer=counter),

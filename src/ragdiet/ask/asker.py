@@ -1,0 +1,301 @@
+"""A question to its answer: each stage in turn, each with a ledger row, and the chain that rules them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator as Steps
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ragdiet.account import Ledger
+from ragdiet.ask.reading import Reading, embedded
+from ragdiet.ask.search import Search
+from ragdiet.ask.spending import Spending
+from ragdiet.ask.state import AskState, Scope
+from ragdiet.clarify import Clarifier, spelling
+from ragdiet.diet import follow_up
+from ragdiet.errors import InvalidArgument
+from ragdiet.fallback import Plan, Step, next_step, safe_reply
+from ragdiet.generate import LONGEST, citations, pieces
+from ragdiet.guard import Guards, checked_history, checked_question
+from ragdiet.observe import attempt, current, ending
+from ragdiet.retrieve import without_exclusions
+from ragdiet.tokens import default_counter
+from ragdiet.types import (
+    Answer,
+    Attempt,
+    Budget,
+    Citation,
+    Context,
+    Example,
+    Generation,
+    Hits,
+    Outcome,
+    Passage,
+    Quote,
+    Turn,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
+
+DEFAULT_BUDGET = 600
+
+
+class Asker:
+    """Holds the pieces of the question side; every method is one stage, ``ask`` is all of them."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        retriever: Retriever,
+        compressor: Compressor,
+        generators: Sequence[Generator],
+        confidence: Confidence,
+        ledger: Ledger,
+        rewriter: Rewriter,
+        reranker: Reranker | None = None,
+        research: bool = True,
+        system: str | None = None,
+        examples: Sequence[Example] = (),
+        language: str = "english",
+        clarifier: Clarifier | None = None,
+        guards: Guards,
+    ) -> None:
+        if not generators:
+            raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
+        self._generators = {generator.model: generator for generator in generators}
+        self._confidence = confidence
+        self._ledger = ledger
+        self._language = language
+        self._clarifier = clarifier
+        self._guards = guards
+        self._search = Search(
+            embedder=embedder,
+            retriever=retriever,
+            rewriter=rewriter,
+            reranker=reranker,
+            confidence=confidence,
+            ledger=ledger,
+        )
+        self._spending = Spending(self._generators, ledger, guards)
+        self._reading = Reading(
+            compressor=compressor,
+            generators=self._generators,
+            confidence=confidence,
+            ledger=ledger,
+            guards=guards,
+            spending=self._spending,
+            system=system,
+            examples=examples,
+        )
+        self.plan = Plan(models=tuple(self._generators), research=research)
+
+    def retrieve(self, question: str, scope: Scope) -> Hits:
+        """The best chunks of the scope."""
+        return self._search.hits(checked_question(question), scope)
+
+    def vector(self, question: str) -> NDArray[np.float32]:
+        """The question's vector, float32, (dimensions,), unit length."""
+        return self._search.vectors(checked_question(question))
+
+    def compress(self, question: str, passages: Iterable[Passage], budget: Budget) -> Context:
+        """The passages cut down to ``budget`` tokens of verbatim sentences."""
+        question = checked_question(question)
+        passages = tuple(passages)
+        vector = self._search.vectors(question) if embedded(passages) else None
+        return self._reading.diet(without_exclusions(question), passages, budget, vector)
+
+    def generate(
+        self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
+    ) -> Generation:
+        """One reply of ``model``, by default the first of the chain."""
+        generator = self._generators.get(model or self.plan.models[0])
+        if generator is None:
+            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.plan.models)}")
+        return generator.generate(self._reading.prompt(checked_question(question), context, history))
+
+    def ask(
+        self,
+        question: str,
+        scope: Scope,
+        *,
+        budget: Budget | None = None,
+        max_cost: Decimal | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
+        """Run the chain. Only an argument that cannot work, and the database, raise."""
+        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        try:
+            while True:
+                next(run)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def stream(
+        self,
+        question: str,
+        scope: Scope,
+        *,
+        budget: Budget | None = None,
+        max_cost: Decimal | None = None,
+        deadline: float | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Steps[str, None, Answer]:
+        """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
+        question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
+        replies, and of other models, nothing is shown before it is judged."""
+        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+
+    def _run(
+        self,
+        question: str,
+        scope: Scope,
+        budget: Budget | None,
+        max_cost: Decimal | None,
+        deadline: float | None,
+        history: Sequence[Turn],
+        *,
+        streams: bool,
+    ) -> Steps[str, None, Answer]:
+        ends = None if deadline is None else time.monotonic() + deadline
+        with ending(ends):
+            checked = checked_question(question, needs_words=self._clarifier is None)
+            history = checked_history(history)
+            judged = self._guards.question(checked, left=max_cost)
+            asked = follow_up(judged.text, history, default_counter(), language=self._language)
+            state = AskState(
+                question=asked.question,
+                searched=asked.searched,
+                follow_up=asked.reason,
+                wanted=without_exclusions(asked.searched),
+                scope=scope,
+                budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
+                history=asked.history,
+                follows=bool(history),
+                ends=ends,
+                max_cost=max_cost,
+                attempts=[*judged.attempts],
+                reason=judged.refusal or "nothing found",
+                streams=streams,
+            )
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+            answer = self._answer(state)
+            if answer.text != state.shown:
+                yield from state.taken_back("another text is the answer")
+                yield from pieces(answer.text)
+            return answer
+
+    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
+        """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
+
+        Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
+        choices would meet it. Most is every model of the chain, one after the other, each asked again for what was
+        cut off.
+        """
+        question = checked_question(question)
+        hits = self.retrieve(question, scope)
+        context = self.compress(question, hits, self._spending.counted(DEFAULT_BUDGET if budget is None else budget))
+        prompt = self._reading.prompt(question, context)
+        again = replace(prompt, max_tokens=LONGEST)
+        quotes = [self._spending.quote(model, prompt) for model in self.plan.models]
+        longest = [self._spending.quote(model, again) for model in self.plan.models]
+        passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
+        if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
+            passes = False
+        return Quote(
+            least=quotes[0].least if passes else Decimal(0),
+            expected=quotes[0].expected if passes else Decimal(0),
+            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
+        )
+
+    def _next(self, state: AskState) -> Step | None:
+        step = next_step(state.attempts, self.plan)
+        if step and state.ends is not None and time.monotonic() >= state.ends:
+            state.reason = "out of time"
+            return Step(kind="safe reply")
+        if step and self._clarifier and state.attempts and self._unclear(step, state, self._clarifier):
+            return Step(kind="clarify")
+        return step
+
+    def _unclear(self, step: Step, state: AskState, clarifier: Clarifier) -> bool:
+        """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
+        to a question that may be misspelt."""
+        if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
+            state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
+        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+            corrected = state.corrected or self._respelt(state, clarifier)
+            state.clarification = spelling(corrected) if corrected else None
+        return state.clarification is not None
+
+    def _respelt(self, state: AskState, clarifier: Clarifier) -> str | None:
+        """The question in the corpus's spelling where no second search has looked for that, since the first passed its
+        gate: words that the hits hold are no guess."""
+        has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
+        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+            return None
+        asked = self._search.rewritten(state)
+        return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
+
+    def _take(self, step: Step, state: AskState) -> Steps[str, None, Attempt]:
+        if step.kind == "retrieve":
+            return self._search.first(state)
+        if step.kind == "re-search":
+            return self._search.again(state)
+        if step.kind == "read":
+            assert step.model is not None
+            return (yield from self._reading.step(state, step.model))
+        if step.kind == "clarify":
+            assert state.clarification is not None
+            return Attempt(step="clarify", accepted=True, reason=state.clarification.fault)
+        return Attempt(step="safe reply", accepted=True, reason=state.reason)
+
+    def _answer(self, state: AskState) -> Answer:
+        prompt_id = current().prompt_id
+        outcome: Outcome = "answered"
+        text, cited = "", tuple[Citation, ...]()
+        if state.generation is not None and state.context is not None:
+            text, cited = state.generation.text, citations(state.generation.text, state.context)
+        elif state.clarification is not None:
+            outcome, text = "clarify", state.clarification.text
+        else:
+            outcome = "failed" if state.reason in ("models failed", "guard failed", "out of time") else "abstained"
+            text, cited = safe_reply(state.reason, state.hits)
+        # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
+        judged = [
+            a.confidence for a in state.attempts if a.confidence is not None and (a.step == "read" or not a.accepted)
+        ]
+        answer = Answer(
+            text=text,
+            citations=cited,
+            confidence=judged[-1] if judged else 0.0,
+            outcome=outcome,
+            cost=self._ledger.cost_of(prompt_id, tenant=current().tenant),
+            attempts=tuple(state.attempts),
+            prompt_id=prompt_id,
+            context=state.context,
+            choices=state.clarification.choices if state.clarification else (),
+        )
+        self._ledger.finish(answer, tenant=current().tenant)
+        return answer
+
+
+def _checked_budget(budget: Budget) -> Budget:
+    """Told now, and not only once a gate has let the question pass."""
+    if budget != "auto" and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+        raise InvalidArgument(f'budget is {budget!r}: give a whole number of tokens, 1 or more, or "auto"')
+    return budget

@@ -1,0 +1,163 @@
+"""What is read of the hits, by which model, and whether its reply stands."""
+
+from __future__ import annotations
+
+from collections.abc import Generator as Steps
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ragdiet.account import Ledger, metered
+from ragdiet.ask.spending import Spending
+from ragdiet.ask.state import AskState
+from ragdiet.errors import ModelError
+from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, stop_fault, system_text, without_refusal
+from ragdiet.guard import Guards
+from ragdiet.protocols import StreamingGenerator
+from ragdiet.types import Attempt, Budget, Context, Example, Generation, Hit, Passage, Prompt, Turn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragdiet.protocols import Compressor, Confidence, Generator
+
+
+class Reading:
+    """The diet, the models of the chain, gate 2 and the guards' word on sources and replies."""
+
+    def __init__(
+        self,
+        *,
+        compressor: Compressor,
+        generators: Mapping[str, Generator],
+        confidence: Confidence,
+        ledger: Ledger,
+        guards: Guards,
+        spending: Spending,
+        system: str | None,
+        examples: Sequence[Example],
+    ) -> None:
+        self._compressor = compressor
+        self._generators = generators
+        self._confidence = confidence
+        self._ledger = ledger
+        self._guards = guards
+        self._spending = spending
+        self._system = system_text(system)
+        self._examples = tuple(examples)
+
+    def prompt(self, question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
+        """The question as a model is asked it."""
+        length = answer_length(question)
+        return Prompt(
+            system=self._system,
+            examples=self._examples,
+            question=question,
+            context=context,
+            history=tuple(history),
+            length=length.ask,
+            max_tokens=length.max_tokens,
+        )
+
+    def diet(
+        self, question: str, passages: Sequence[Passage], budget: Budget, vector: NDArray[np.float32] | None
+    ) -> Context:
+        """The passages cut down to ``budget`` tokens, with a ledger row."""
+        with metered(self._ledger, stage="compress", model="local:diet"):
+            return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
+
+    def step(self, state: AskState, model: str) -> Steps[str, None, Attempt]:
+        """One model reads. Of a model that streams the text is given as it comes."""
+        if state.readable is None:
+            state.readable = self._guards.passages(state.hits)
+            state.attempts += state.readable.attempts
+        if state.readable.refusal:
+            state.reason = state.readable.refusal
+            return Attempt(step="read", model=model, accepted=False, reason="the sources could not be judged")
+        if state.context is None:
+            state.context = self._asked_diet(state, self._spending.counted(state.budget))
+        prompt = self.prompt(state.question, state.context, state.history)
+        state.context = self._spending.affordable(model, prompt, state, partial(self._asked_diet, state))
+        prompt = replace(prompt, context=state.context)
+        again = ""
+        if problem := self._spending.too_dear(model, prompt, state):
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=problem)
+        try:
+            generation = yield from self._generated(model, prompt, state)
+            longer = replace(prompt, max_tokens=LONGEST)
+            if generation.stop_reason == "max_tokens" and not self._spending.too_dear(model, longer, state):
+                again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
+                yield from state.taken_back(f"{prompt.max_tokens} tokens cut the reply off")
+                whole = yield from self._generated(model, longer, state)
+                generation = replace(whole, cost=generation.cost + whole.cost)
+        except ModelError as error:
+            state.reason = "models failed"
+            return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
+        return self._judged(state, generation, model, again)
+
+    def _judged(self, state: AskState, generation: Generation, model: str, again: str) -> Attempt:
+        """Gate 2, and then the guards."""
+        assert state.context is not None
+        state.reason = "not supported"
+        confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
+        problem = _refused(generation, state.context)
+        accepted = not problem and confidence >= self._confidence.accept
+        if accepted:
+            judged = self._guards.reply(
+                generation.text, question=state.question, sources=state.context.text, left=self._spending.unspent(state)
+            )
+            state.attempts += judged.attempts
+            if judged.refusal:
+                accepted, state.reason, problem = False, judged.refusal, f"a guard stopped it: {judged.refusal}"
+            else:
+                state.generation = replace(generation, text=judged.text)
+        return Attempt(
+            step="read",
+            model=model,
+            accepted=accepted,
+            reason=(
+                problem
+                or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}"
+            )
+            + again,
+            confidence=0.0 if problem else confidence,
+            cost=generation.cost,
+        )
+
+    def _asked_diet(self, state: AskState, budget: Budget) -> Context:
+        assert state.readable is not None
+        hits = state.readable.hits
+        made = self.diet(state.wanted, hits, budget, state.vector if embedded(hits) else None)
+        return replace(made, withheld=state.readable.withheld)
+
+    def _generated(self, model: str, prompt: Prompt, state: AskState) -> Steps[str, None, Generation]:
+        generator = self._generators[model]
+        if not state.streams or not isinstance(generator, StreamingGenerator):
+            return generator.generate(prompt)
+        with closing(generator.stream(prompt)) as stream:
+            for piece in without_refusal(stream):
+                state.shown += piece
+                yield piece
+        return stream.generation
+
+
+def embedded(passages: Iterable[Passage]) -> bool:
+    """Whether the diet can make use of the question's vector."""
+    return any(isinstance(passage, Hit) and passage.sentence_vectors is not None for passage in passages)
+
+
+def _refused(generation: Generation, context: Context) -> str:
+    """Why a reply cannot be an answer, whatever its confidence; empty when it can."""
+    if fault := stop_fault(generation):
+        return fault
+    if not generation.text.strip():
+        return f"the model gave no text (stop reason: {generation.stop_reason})"
+    if REFUSAL in generation.text:
+        return "the model did not find the answer in the sources"
+    if not citations(generation.text, context):
+        return "the reply cites none of its sources"
+    return ""

@@ -1,0 +1,127 @@
+"""The searches of an ask: the first one, and the wider one in other words."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ragdiet.account import Accounted, Ledger, metered
+from ragdiet.ask.state import MOST_HITS, AskState, Scope
+from ragdiet.ask.vectors import QuestionVectors
+from ragdiet.errors import ModelError
+from ragdiet.retrieve import reranked, without_exclusions
+from ragdiet.types import Attempt, Hits, Rewritten
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragdiet.protocols import Confidence, Embedder, Reranker, Retriever, Rewriter
+
+_WIDER = 3
+_RERANKED = 50
+"""Hits that a reranker is given to choose from, or as many as are asked for where that is more."""
+
+
+class Search:
+    """Embedder, retriever, rewriter and reranker, with a ledger row for each use."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        retriever: Retriever,
+        rewriter: Rewriter,
+        reranker: Reranker | None,
+        confidence: Confidence,
+        ledger: Ledger,
+    ) -> None:
+        self.vectors = QuestionVectors(embedder)
+        self._retriever = retriever
+        self._rewriter = rewriter
+        self._reranker = reranker
+        self._confidence = confidence
+        self._ledger = ledger
+
+    def hits(self, question: str, scope: Scope) -> Hits:
+        """The best chunks of the scope."""
+        found = self._search(question, self.vectors(question) if self._retriever.needs_vector else None, scope)
+        return self._reranked(without_exclusions(question), found, scope.k)
+
+    def first(self, state: AskState) -> Attempt:
+        """The search that every ask begins with."""
+        notes = (state.follow_up,) if state.follow_up else ()
+        asked = Rewritten(question=state.searched, keywords=state.searched, reasons=notes)
+        return self._step("retrieve", state, asked, state.scope)
+
+    def again(self, state: AskState) -> Attempt:
+        """A wider search, in the corpus's own words."""
+        wider = replace(state.scope, k=min(MOST_HITS, state.scope.k * _WIDER))
+        asked = self.rewritten(state)
+        state.corrected = asked.question if asked.changes else None
+        return self._step("re-search", state, asked, wider)
+
+    def rewritten(self, state: AskState) -> Rewritten:
+        """How the question is to be searched for again."""
+        scope = state.scope
+        try:
+            return self._rewriter.rewrite(state.searched, state.hits, tenant=scope.tenant, collection=scope.collection)
+        except ModelError as error:
+            return Rewritten(
+                question=state.searched,
+                keywords=state.searched,
+                reasons=(f"in the same words, since the rewriter failed: {error}",),
+            )
+
+    def _step(self, name: str, state: AskState, asked: Rewritten, scope: Scope) -> Attempt:
+        notes = list(asked.reasons)
+        vector = None
+        if self._retriever.needs_vector:
+            try:
+                vector = self.vectors(asked.question)
+            except ModelError as error:
+                notes.append(f"keyword search alone, since the embedder failed: {error}")
+        hits = self._search(asked.keywords, vector, scope)
+        wanted = without_exclusions(asked.question)
+        try:
+            hits = self._reranked(wanted, hits, scope.k)
+        except ModelError as error:
+            hits = Hits(hits[: scope.k], found=hits.found)
+            notes.append(f"in the retriever's order, since the reranker failed: {error}")
+        if not hits:
+            return Attempt(step=name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
+        state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
+        confidence = self._confidence.of_retrieval(wanted, hits)
+        accepted = confidence >= self._confidence.gate
+        found = (
+            f"{len(hits)} hits, confidence {confidence:.2f} {'at or over' if accepted else 'under'} "
+            f"{self._confidence.gate:.2f}"
+        )
+        return Attempt(step=name, accepted=accepted, reason="; ".join((found, *notes)), confidence=confidence)
+
+    def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
+        """The scope's ``k`` hits; with a reranker as many as it is to choose from."""
+        with metered(self._ledger, stage="retrieve", model="local:postgresql"):
+            found = self._retriever.retrieve(
+                question,
+                vector,
+                k=max(scope.k, _RERANKED) if self._reranker else scope.k,
+                tenant=scope.tenant,
+                collection=scope.collection,
+                filter=scope.filter,
+            )
+            return found if isinstance(found, Hits) else Hits(found)
+
+    def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
+        if self._reranker is None or not hits:
+            return hits
+        with self._reranker_row():
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+
+    def _reranker_row(self) -> AbstractContextManager[object]:
+        """A row at no cost, unless the reranker writes its own."""
+        if isinstance(self._reranker, Accounted):
+            return nullcontext()
+        name = getattr(self._reranker, "name", type(self._reranker).__name__)
+        return metered(self._ledger, stage="rerank", model=f"local:{name}")
