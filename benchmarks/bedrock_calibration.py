@@ -1,6 +1,6 @@
 """A budget in billed tokens: how often a prompt is billed above it, by a model whose tokenizer is not ours.
 
-Part of ``benchmarks.bedrock``. The played model counts tokens of cl100k, the longer ones twice: about a quarter more
+The played model counts tokens of cl100k, the longer ones twice: about a quarter more
 than our count, more in some texts than in others. The first 50 replies teach the ratio; those after them are held to
 it.
 """
@@ -22,6 +22,7 @@ from ragdiet.account.ratio import ENOUGH, UNKNOWN_MARGIN
 from ragdiet.bedrock import BedrockClient
 from ragdiet.diet import SentenceDiet
 from ragdiet.generate import ConverseGenerator, system_text
+from ragdiet.generate.chat import chat_messages
 from ragdiet.testing.bedrock import BedrockServer, ChatModel
 from ragdiet.tokens import Cl100kCounter
 from ragdiet.types import Passage, Prompt
@@ -77,7 +78,7 @@ def calibrated(questions: Sequence[tuple[str, Sequence[Passage]]], *, budget: in
         generator = ConverseGenerator(
             MODEL, region=REGION, ledger=MemoryLedger(), prices=PriceBook.default(), client=client, counter=counter
         )
-        rows = list(_rows(questions, generator, diet, tokenizer, budget))
+        rows = list(_rows(questions, generator, diet, counter, tokenizer, budget))
         client.close()
     after = rows[ENOUGH:]
     ratio = generator.billed.now
@@ -96,6 +97,7 @@ def _rows(
     questions: Iterable[tuple[str, Sequence[Passage]]],
     generator: ConverseGenerator,
     diet: SentenceDiet,
+    counter: Cl100kCounter,
     tokenizer: OtherTokenizer,
     budget: int,
 ) -> Iterable[tuple[int, int, int, int]]:
@@ -104,7 +106,7 @@ def _rows(
         ratio = generator.billed.now
         context = diet.compress(question, passages, budget=ratio.fits(budget))
         prompt = Prompt(system=system_text(None), question=question, context=context, max_tokens=60)
-        counted = sum(generator._counted(prompt))
+        counted = sum(counter.count_batch([message["content"] for message in chat_messages(prompt)]))
         made = generator.generate(prompt)
         yield made.usage.input_tokens, ratio.most(counted), tokenizer.count(context.text), counted
 

@@ -93,24 +93,31 @@ class LlamaGenerator:
     def _reply(self, messages: list[dict[str, str]], max_tokens: int) -> Any:
         if self._loaded is None:
             self._loaded = self._load()
+        end, is_late = self._loaded.token_eos(), False
+
+        def in_time(_: Any, scores: Any) -> Any:
+            """Called before each token, out of C, which an exception cannot pass: only the end is likely any more."""
+            nonlocal is_late
+            if seconds_left() == 0:
+                is_late = True
+                scores[end] = 1e9
+            return scores
+
         try:
-            return self._loaded.create_chat_completion(
-                messages, max_tokens=max_tokens, temperature=0.0, seed=0, logits_processor=[self._in_time]
+            reply = self._loaded.create_chat_completion(
+                messages, max_tokens=max_tokens, temperature=0.0, seed=0, logits_processor=[in_time]
             )
         except ValueError as error:
             raise ModelInputError(
                 f"{self.model}: {error}. Give a smaller budget, or the generator more context.", code="ContextWindow"
             ) from error
-
-    def _in_time(self, _: Any, scores: Any) -> Any:
-        """Called before each token."""
-        if seconds_left() == 0:
+        if is_late:
             raise ModelTimeout(
                 f"{self.model} was still writing when the time of the ask was over. Give it a longer deadline.",
                 code="OutOfTime",
                 may_be_billed=False,
             )
-        return scores
+        return reply
 
     def _load(self) -> Any:
         from llama_cpp import Llama
