@@ -453,6 +453,22 @@ def test_a_broken_reply_is_booked_at_the_worst_case(
     assert spent(ledger) >= bill(server) > 0
 
 
+@pytest.mark.parametrize("body", [b"<h1>Erreur \xe9</h1>", b"[1, 2]", b"null", b'"no"', b'{"message": 5}'])
+@pytest.mark.parametrize("stage", ["generate", "embed"])
+def test_an_error_of_any_form_is_ours(
+    stage: str,
+    body: bytes,
+    server: BedrockServer,
+    generator: ConverseGenerator,
+    embedder: TitanEmbedder,
+    ledger: MemoryLedger,
+) -> None:
+    server.script(Fault(status=400, body=body, billed=False))
+    with pytest.raises((BadReply, ModelInputError)):
+        generator.generate(prompt()) if stage == "generate" else embedder.embed(["notice period"], kind="query")
+    assert "started" not in statuses(ledger)
+
+
 def test_a_row_is_there_while_the_request_is_on_its_way(
     server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
 ) -> None:
@@ -898,6 +914,18 @@ def test_a_reply_without_a_message_is_bad_and_paid_for(
         generator.generate(prompt())
     assert caught.value.code == "MissingMessage"
     assert (statuses(ledger), ledger.calls[0].error) == (["done"], "MissingMessage")
+    assert spent(ledger) == bill(server) > 0
+
+
+def test_text_that_is_none_is_bad_and_paid_for(
+    server: BedrockServer, generator: ConverseGenerator, ledger: MemoryLedger
+) -> None:
+    said = {"message": {"role": "assistant", "content": [{"text": 5}]}}
+    server.script(Fault(edit=lambda reply: {**reply, "output": said}))
+    with pytest.raises(BadReply) as caught:
+        generator.generate(prompt())
+    assert caught.value.code == "InvalidMessage"
+    assert (statuses(ledger), ledger.calls[0].error) == (["done"], "InvalidMessage")
     assert spent(ledger) == bill(server) > 0
 
 

@@ -429,6 +429,41 @@ def test_who_leaves_early_pays_what_the_service_bills(
     assert spent(ledger) == server.bill.total > 0
 
 
+def test_a_stream_that_is_left_while_it_opens_is_paid_for(
+    server: BedrockServer, made: Callable[..., ConverseGenerator], ledger: MemoryLedger
+) -> None:
+    server.script(Fault(delay=0.5))
+    stream = made().stream(PROMPT)
+    reading = threading.Thread(target=list, args=(stream,))
+    reading.start()
+    while not ledger.calls:
+        time.sleep(0.005)
+    stream.close()
+    reading.join()
+    assert settled(ledger) == ["done"]
+    assert spent(ledger) == server.bill.total > 0
+
+
+def test_where_no_thread_is_to_be_had_the_worst_case_is_booked(
+    server: BedrockServer,
+    made: Callable[..., ConverseGenerator],
+    ledger: MemoryLedger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = made().stream(PROMPT)
+    pieces = iter(stream)
+    next(pieces)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        stream.close()
+    assert statuses(ledger) == ["unknown"]
+    assert spent(ledger) >= server.bill.total
+    assert list(pieces) == []
+
+
 def test_a_stream_that_nobody_holds_is_left(
     server: BedrockServer, made: Callable[..., ConverseGenerator], ledger: MemoryLedger
 ) -> None:

@@ -329,6 +329,30 @@ def test_an_asks_deadline_is_kept(vllm: OpenAIServer, generator: OpenAIGenerator
     assert time.monotonic() - began < 2.5
 
 
+def test_an_asks_deadline_ends_a_stream_that_goes_on(
+    vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger
+) -> None:
+    vllm.pause = 0.1
+    began = time.monotonic()
+    with ending(began + 0.35), pytest.raises(ModelTimeout):
+        list(generator.stream(prompt()))
+    (row,) = ledger.calls
+    assert row.status == "done"
+    assert row.price.endswith("(left early, estimated)")
+    assert 0 < row.usage.output_tokens < 7
+
+
+def test_an_asks_deadline_ends_a_stream_that_falls_silent(
+    vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger
+) -> None:
+    vllm.pause = 1.0
+    began = time.monotonic()
+    with ending(began + 1.2), pytest.raises(ModelTimeout):
+        list(generator.stream(prompt()))
+    assert time.monotonic() - began < 1.9  # the read that began at 1 s does not wait for 1.2 s more
+    assert ledger.calls[0].cost > 0
+
+
 def test_what_cannot_be_asked_is_refused_before(client: OpenAIClient, generator: OpenAIGenerator) -> None:
     with pytest.raises(InvalidQuestion):
         generator.generate(prompt(" "))

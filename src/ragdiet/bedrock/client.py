@@ -89,12 +89,8 @@ class BedrockClient:
         ``model`` is named in the errors. Every error of the service and of the libraries comes as a ModelError.
         """
         method = getattr(self.service(service), operation)
-        try:
-            with mapped_errors(model=model, region=self.region):
-                reply: Mapping[str, Any] = method(**request)
-        except (AttributeError, TypeError, ValueError) as error:
-            # botocore's parser, at a body that is not text or not a JSON object.
-            raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error
+        with _readable(model), mapped_errors(model=model, region=self.region):
+            reply: Mapping[str, Any] = method(**request)
         return reply
 
     def run(
@@ -161,7 +157,7 @@ class BedrockClient:
     def invoke(self, model: str, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], int | None]:
         """InvokeModel: a model's own JSON request and reply, and the input tokens that a header counts, if it does."""
         runtime = self.service("bedrock-runtime")
-        with mapped_errors(model=model, region=self.region):
+        with _readable(model), mapped_errors(model=model, region=self.region):
             response = runtime.invoke_model(
                 modelId=model, body=json.dumps(body), contentType="application/json", accept="application/json"
             )
@@ -187,14 +183,17 @@ class BedrockClient:
 
     def in_background(self, work: Callable[[], None]) -> bool:
         """Have a thread of its own do ``work``, which ends soon and raises nothing; False, and nothing is done, where
-        as many are at it as there are connections."""
+        as many are at it as there are connections, or where no thread is to be had."""
         thread = threading.Thread(target=work, name="ragdiet-background", daemon=True)
         with self._lock:
             self._background = [other for other in self._background if other.is_alive()]
             if len(self._background) >= self._max_connections:
                 return False
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads
+                return False
             self._background.append(thread)
-            thread.start()
         return True
 
     def close(self) -> None:
@@ -238,3 +237,12 @@ class BedrockClient:
             raise InvalidArgument(f"boto3 makes no client for {name}: {error}. Check the endpoint's URL") from error
         bounded(client, connect=self._connect_timeout, read=self._read_timeout)
         return client
+
+
+@contextmanager
+def _readable(model: str) -> Iterator[None]:
+    """BadReply for what botocore's parser raises at a body, an error's too, that is no text or no JSON object."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadReply(f"{model} sent a reply that botocore cannot read: {error}", code="InvalidJson") from error

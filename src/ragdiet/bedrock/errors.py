@@ -165,7 +165,7 @@ def _service_error(error: Any, *, model: str, region: str, in_stream: bool) -> M
     if fault is None and in_stream:  # the status beside it is botocore's invention
         fault = _Fault(ModelUnavailable, False, _LATER, may_be_billed=True)
     fault = fault or _BY_STATUS.get(status) or _Fault(ModelUnavailable, status >= 500, _LATER)
-    message = reply.get("Error", {}).get("Message") or "no message"
+    message = str(reply.get("Error", {}).get("Message") or "no message")
     return fault.kind(
         f"{model} in {region}: {code} (HTTP {status}): {message.rstrip('.')}. {fault.advice}",
         code=code,

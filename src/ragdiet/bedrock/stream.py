@@ -87,6 +87,10 @@ class ConverseEvents:
             if kind in event and member not in event[kind]:
                 self.close()
                 raise self._bad("InvalidEvent", f"holds a {kind} without its {member}")
+        text = (event.get("contentBlockDelta") or {}).get("delta", {}).get("text", "")
+        if not isinstance(text, str):
+            self.close()
+            raise self._bad("InvalidEvent", f"holds {text!r} for text")
 
     def _wait_no_longer_than(self, seconds: float) -> None:
         if self.ends is None:

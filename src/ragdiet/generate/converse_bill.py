@@ -79,12 +79,12 @@ class ConverseBill:
     def settle(self, call: OpenCall, reply: Mapping[str, Any], texts: Sequence[str]) -> None:
         """Price the reply by the tier it echoes and, behind a prompt router, by the model that served; a guardrail by
         the units in the trace, or at the worst case where it tells of none. Raises BadReply for a usage that cannot
-        be, and, once it is priced, where there is no message."""
+        be, and, once it is priced, where there is no message or its text is none."""
         usage = converse_usage(reply, model=self.model)
         tier = (reply.get("serviceTier") or {}).get("type") or self.tier
         trace = reply.get("trace") or {}
         invoked = (trace.get("promptRouter") or {}).get("invokedModelId")
-        served = invoked.rpartition("/")[2] if invoked else self.priced  # an ARN, the id behind its last slash
+        served = str(invoked).rpartition("/")[2] if invoked else self.priced  # an ARN, the id behind its last slash
         row = self.row
         if served != self.priced:
             try:
@@ -98,8 +98,11 @@ class ConverseBill:
             priced = self._all_policies(usage, texts) if units is None else self.policies.price(units)
             price = WithGuardrail(row=row, units=priced)
         call.settle(usage, served=served, tier=tier, price=price)
-        if (reply.get("output") or {}).get("message") is None:
+        message = (reply.get("output") or {}).get("message")
+        if message is None:
             raise BadReply(f"{self.model} sent no message. Try again, or another model.", code="MissingMessage")
+        if not all(isinstance(block.get("text", ""), str) for block in message.get("content") or ()):
+            raise BadReply(f"{self.model} sent text that is none. Try again, or another model.", code="InvalidMessage")
 
     def generation(self, call: OpenCall, reply: Mapping[str, Any], first: float | None = None) -> Generation:
         """The reply of a settled call whose row is written. ``first`` is the seconds until its first text."""

@@ -127,6 +127,7 @@ class ConverseStream:
         self._in_background = in_background
         self._reading: Reading | None = None
         self._is_closed = False
+        self._is_left = False
 
     @property
     def generation(self) -> Generation:
@@ -146,10 +147,11 @@ class ConverseStream:
 
     def close(self) -> None:
         """Leave the stream; the price of what is left is found out in the background."""
-        was_closed, self._is_closed = self._is_closed, True
+        self._is_closed = True
         reading = self._reading
-        if was_closed or reading is None or reading.is_closed:
+        if reading is None or reading.is_closed or self._is_left:  # None: whoever opens it now closes it too
             return
+        self._is_left = True
         if sys.is_finalizing() or not self._in_background(lambda: reading.read_on(DRAINED)):
             reading.abandon()
 

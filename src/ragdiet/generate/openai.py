@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from ragdiet.account import Calibration, Ledger, OpenCall, metered
-from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion
+from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, ModelTimeout
 from ragdiet.generate.chat import chat_messages
-from ragdiet.observe import current, tracing
+from ragdiet.observe import current, seconds_left, tracing
 from ragdiet.openai import GpuHour, OpenAIClient, SelfHostedPrice, chat_usage, price_of, stop_reason
 from ragdiet.tokens import default_counter
 from ragdiet.types import Generation, Quote, Usage
@@ -151,8 +151,8 @@ class OpenAIStream:
     """Iterates over the text of one reply as it comes, once; ``generation`` is the whole, after that.
 
     A server of this protocol stops writing when its stream is left, by ``close``, by the end of a ``with`` block, by a
-    ``break`` or an error out of the loop: the row then holds what our count says of the
-    prompt and of the text until then, at most, and says that it is an estimate.
+    ``break`` or an error out of the loop, and where the time of the ask is over: the row then holds what our count says
+    of the prompt and of the text until then, at most, and says that it is an estimate.
     """
 
     def __init__(self, generator: OpenAIGenerator, asked: _Asked) -> None:
@@ -200,6 +200,10 @@ class OpenAIStream:
             except GeneratorExit:
                 self._left(opened, "".join(parts))
                 return
+            except ModelTimeout:
+                if seconds_left() == 0:  # else the server is at fault, and may have written more
+                    self._left(opened, "".join(parts))
+                raise
             seconds = time.perf_counter() - opened.began
             usage = chat_usage(opened.usage, model=generator.model)
             generator._settle(opened.call, self._asked, usage, seconds, served=opened.served)

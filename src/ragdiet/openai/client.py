@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ragdiet.bedrock import Breaker, BreakerPolicy, RetryPolicy
+from ragdiet.bedrock import OUT_OF_TIME, Breaker, BreakerPolicy, RetryPolicy
 from ragdiet.errors import BadReply, InvalidArgument, ModelTimeout
-from ragdiet.observe import current, seconds_left
+from ragdiet.observe import current, ends_at, seconds_left
 from ragdiet.openai.errors import event_error, http_error, mapped_http_errors
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class OpenAIClient:
 
     def stream(self, path: str, body: Mapping[str, Any], *, model: str) -> Iterator[Mapping[str, Any]]:
         """The events of a streamed reply until ``[DONE]``; BadReply where it ends without. Closing it early closes the
-        connection, which is how vLLM learns that it may stop."""
+        connection, which is how vLLM learns that it may stop. ModelTimeout where the ask's time is over before."""
+        ends = ends_at()
         with mapped_http_errors(model=model):
             response = self._send(path, body, model, is_stream=True)
             try:
@@ -90,6 +92,8 @@ class OpenAIClient:
                     if error := event_error(event, model=model):
                         raise error
                     yield event
+                    if ends is not None:
+                        _wait_until(ends, response, self.read_timeout, model)
                 raise BadReply(
                     f"{model}: the stream ended before it was complete. Try again, or another model.",
                     code="StreamCut",
@@ -125,7 +129,7 @@ class OpenAIClient:
         if left == 0:
             raise ModelTimeout(
                 f"{model} was not asked: the time of the ask is over. Give it a longer deadline.",
-                code="OutOfTime",
+                code=OUT_OF_TIME,
                 may_be_billed=False,
             )
         read = self.read_timeout if left is None else min(left, self.read_timeout)
@@ -151,6 +155,20 @@ class OpenAIClient:
             if self._made is None:
                 self._made = PoolManager(maxsize=self._max_connections)
             return self._made
+
+
+def _wait_until(ends: float, response: BaseHTTPResponse, seconds: float, model: str) -> None:
+    """Have the next read wait ``seconds`` at most, and no longer than until ``ends``; ModelTimeout if that is over."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise ModelTimeout(
+            f"{model} was still writing when the time of the ask was over. Give it a longer deadline, or ask for a "
+            "shorter reply.",
+            code=OUT_OF_TIME,
+        )
+    file = getattr(getattr(response, "_fp", None), "fp", None)  # None once all is read
+    if file is not None:
+        file.raw._sock.settimeout(min(seconds, left))
 
 
 def _events(response: BaseHTTPResponse) -> Iterator[str]:
