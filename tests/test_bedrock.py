@@ -108,7 +108,7 @@ def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
 
 
 def new_client(server: BedrockServer, region: str = REGION) -> BedrockClient:
-    return BedrockClient(region, endpoint_url=server.url, read_timeout=0.4, connect_timeout=1.0, retry=FAST)
+    return BedrockClient(region, endpoint_url=server.url, read_timeout=1.5, connect_timeout=1.0, retry=FAST)
 
 
 @pytest.fixture
@@ -424,7 +424,7 @@ def test_other_errors_are_not_retried() -> None:
 
 # The tries differ by what botocore can tell: in a Converse reply it takes a cut for bad JSON.
 BROKEN: list[tuple[Fault, type[ModelError], dict[str, int]]] = [
-    (Fault(delay=1.5), ModelTimeout, {"generate": 2, "embed": 2}),
+    (Fault(delay=4.0), ModelTimeout, {"generate": 2, "embed": 2}),
     (Fault(reset=True), ModelUnavailable, {"generate": 2, "embed": 2}),
     (Fault(cut=True), BadReply, {"generate": 1, "embed": 2}),
     (Fault(body=b'{"output": {'), BadReply, {"generate": 1, "embed": 1}),
