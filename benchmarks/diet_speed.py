@@ -3,8 +3,8 @@
 The prompts are those of Natural Questions, each with as many of its passages as make 2,300 tokens, to 600 tokens, spans
 and vectors at hand. The peers sort the same sentences by the same vectors and are timed in their own process, without
 the transport; ours also counts tokens and writes the prompt. Larger prompts are made of the passages of several
-questions. "exponent" is the slope of a straight line through the logarithms of tokens and milliseconds: 1 is linear. Peak
-memory is what Python and numpy allocate on top of the passages, by tracemalloc.
+questions. "exponent" is the slope of a straight line through the logarithms of tokens and milliseconds: 1 is linear.
+Peak memory is what Python and numpy allocate on top of the passages, by tracemalloc.
 """
 
 from __future__ import annotations
