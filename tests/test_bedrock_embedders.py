@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from ragdiet.account import MemoryLedger, PriceBook
-from ragdiet.bedrock import BedrockClient, RetryPolicy
+from ragdiet.bedrock import BedrockClient, Quota, RetryPolicy
 from ragdiet.embed import BedrockEmbedder, CohereEmbedder, NovaEmbedder, TitanEmbedder, bedrock_embedder
 from ragdiet.errors import BadReply, DimensionMismatch, InvalidArgument, ModelInputError, ModelUnavailable
 from ragdiet.observe import Trace, tracing
@@ -147,6 +148,22 @@ def test_ninety_six_texts_are_one_request_and_more_run_side_by_side(
     alone = embedder.embed([texts[211]], kind="document").vectors[0]
     assert np.allclose(found.vectors[211], alone, atol=1e-6)
     assert embedder.texts_at_once == 384
+
+
+def test_as_many_requests_run_as_fill_the_quota(server: BedrockServer, ledger: MemoryLedger) -> None:
+    fast, slow = {V4: Quota(requests=60_000)}, {V4: Quota(requests=600)}
+    with closing(BedrockClient(REGION, endpoint_url=server.url, read_timeout=20.0, quotas=fast)) as known:
+        embedder = made(V4, known, ledger)
+        assert embedder.texts_at_once == 96 * 32  # nothing is known of the seconds yet
+        server.always(Fault(delay=0.05))
+        embedder.embed(["one text"], kind="document")
+        assert embedder.texts_at_once == 96 * 32  # a thousand a second, 0.05 s each
+    with closing(BedrockClient(REGION, endpoint_url=server.url, read_timeout=20.0, quotas=slow)) as known:
+        embedder = made(V4, known, ledger)
+        embedder.embed(["one text"], kind="document")
+        assert embedder.texts_at_once < 96 * 32  # ten a second
+    with closing(BedrockClient(REGION, endpoint_url=server.url)) as unknown:
+        assert made(V4, unknown, ledger).texts_at_once == 96 * 8
 
 
 def test_one_failed_request_of_many_is_retried_alone(

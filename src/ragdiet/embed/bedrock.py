@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ragdiet.types import EmbedKind
 
 
+USUAL_AT_ONCE = 8
+MOST_AT_ONCE = 32
+"""As many connections as a client has, if it was not told otherwise."""
+
+
 class BedrockEmbedder:
     """What the embedders of Bedrock's models share; ``forms`` are the exact ids that one speaks to.
 
@@ -31,8 +36,10 @@ class BedrockEmbedder:
     before any is sent. The model is asked to refuse what is too long for it, rather than cut it off; such a text
     is halved until its parts pass, with a warning, and its vector is the mean of theirs, weighted by their tokens.
 
-    ``dimensions`` None is the model's default. ``embedding_type`` says in which numbers vectors are sent: smaller
-    replies, less exact; vectors of another type than "float" have a space of their own.
+    ``dimensions`` None is the model's default, ``concurrency`` None as many as fill the model's quota (the client's
+    ``quotas``, or what throttles have taught), 32 at most, and 8 while it is not known. ``embedding_type`` says in
+    which numbers vectors are sent: smaller replies, less exact; vectors of another type than "float" have a space of
+    their own.
     """
 
     forms: ClassVar[Mapping[str, Form]] = {}
@@ -47,7 +54,7 @@ class BedrockEmbedder:
         dimensions: int | None = None,
         embedding_type: EmbeddingType = "float",
         client: BedrockClient | None = None,
-        concurrency: int = 8,
+        concurrency: int | None = None,
         counter: TokenCounter | None = None,
         calibration: Calibration | None = None,
     ) -> None:
@@ -63,7 +70,7 @@ class BedrockEmbedder:
             )
         if embedding_type not in form.types:
             raise InvalidArgument(f"{model} sends {', '.join(form.types)}, not {embedding_type!r}. Choose one.")
-        if concurrency < 1:
+        if concurrency is not None and concurrency < 1:
             raise InvalidArgument(f"concurrency must be 1 or more, not {concurrency}")
         if client is not None and client.region != region:
             raise InvalidArgument(f"the client is of the region {client.region}, the embedder of {region}: name one")
@@ -75,7 +82,7 @@ class BedrockEmbedder:
         self._type: EmbeddingType = embedding_type
         self._region = region
         self._price = prices.price(model, region)
-        self._client = client or BedrockClient(region, max_connections=concurrency)
+        self._client = client or BedrockClient(region, max_connections=concurrency or MOST_AT_ONCE)
         self._concurrency = concurrency
         self._counter = counter or default_counter()
         self.billed = (calibration or Calibration()).of(model, self._counter.name)
@@ -83,7 +90,7 @@ class BedrockEmbedder:
     @property
     def texts_at_once(self) -> int:
         """How many texts keep all the requests that may run at a time full."""
-        return self._form.texts * self._concurrency
+        return self._form.texts * self._at_once()
 
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
         """Vectors in the order of ``texts``. At the first error the requests not yet begun are not sent.
@@ -96,7 +103,7 @@ class BedrockEmbedder:
         batches = Batches(
             partial(self._send, kind),
             groups=lambda counted: requests(list(map(self.billed.now.most, counted)), self._form),
-            concurrency=self._concurrency,
+            concurrency=self._at_once(),
             counter=self._counter,
             model=self.model,
         )
@@ -104,6 +111,13 @@ class BedrockEmbedder:
             found, billed = batches.vectors(parts)
         vectors = np.array(found, np.float32) if found else np.zeros((0, self.space.dimensions), np.float32)
         return Embedding(vectors=vectors, tokens=billed)
+
+    def _at_once(self) -> int:
+        """The requests that run at a time: those asked for, or as many as fill the model's quota where it is known."""
+        if self._concurrency is not None:
+            return self._concurrency
+        limiter = self._client.limiter(self.model)
+        return USUAL_AT_ONCE if limiter.rate() is None else limiter.concurrency(MOST_AT_ONCE)
 
     def quote_texts(self, texts: Sequence[str]) -> Quote:
         """What embedding these would cost, USD: by what our count of tokens is likely to be billed as, and at most."""
