@@ -64,7 +64,7 @@ def generator(made: BedrockClient, ledger: MemoryLedger, model: str = LITE) -> C
 
 
 def test_a_failing_model_is_left_alone_and_tried_again(server: BedrockServer, ledger: MemoryLedger) -> None:
-    made = client(breaker=BreakerPolicy(in_a_row=3, rest=0.3, trials=1))
+    made = client(breaker=BreakerPolicy(in_a_row=3, lasting=0.0, rest=0.3, trials=1))
     lite, pro = generator(made, ledger), generator(made, ledger, PRO)
     server.script(DOWN, DOWN, DOWN, model=LITE)
     for _ in range(3):
@@ -83,7 +83,7 @@ def test_a_failing_model_is_left_alone_and_tried_again(server: BedrockServer, le
 
 
 def test_a_trial_that_fails_keeps_the_circuit_open(server: BedrockServer, ledger: MemoryLedger) -> None:
-    made = client(breaker=BreakerPolicy(in_a_row=1, rest=0.1, trials=1))
+    made = client(breaker=BreakerPolicy(in_a_row=1, lasting=0.0, rest=0.1, trials=1))
     lite = generator(made, ledger)
     server.script(DOWN, DOWN)
     for _ in range(2):
@@ -100,7 +100,8 @@ def test_a_trial_that_fails_keeps_the_circuit_open(server: BedrockServer, ledger
 
 def test_retries_end_when_the_circuit_opens(server: BedrockServer, ledger: MemoryLedger) -> None:
     made = client(
-        retry=RetryPolicy(attempts=9, base_delay=0.001, max_delay=0.001), breaker=BreakerPolicy(in_a_row=3, rest=60)
+        retry=RetryPolicy(attempts=9, base_delay=0.001, max_delay=0.001),
+        breaker=BreakerPolicy(in_a_row=3, lasting=0.0, rest=60),
     )
     server.always(DOWN)
     with pytest.raises(CircuitOpen):
@@ -111,7 +112,7 @@ def test_retries_end_when_the_circuit_opens(server: BedrockServer, ledger: Memor
 
 @pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ThrottlingException"])
 def test_faults_that_are_not_the_services_open_nothing(code: str, server: BedrockServer, ledger: MemoryLedger) -> None:
-    made = client(breaker=BreakerPolicy(in_a_row=1))
+    made = client(breaker=BreakerPolicy(in_a_row=1, lasting=0.0))
     server.script(Fault(code=code))
     with pytest.raises(ModelError):
         generator(made, ledger).generate(PROMPT)
@@ -156,7 +157,7 @@ def test_throttles_teach_all_threads(server: BedrockServer, ledger: MemoryLedger
 
 @pytest.mark.parametrize("fault", [Fault(delay=3.0), Fault(stall=3.0)])
 def test_a_try_ends_with_the_ask_that_it_is_for(fault: Fault, server: BedrockServer, ledger: MemoryLedger) -> None:
-    made = client(retry=RetryPolicy(), breaker=BreakerPolicy(in_a_row=1))
+    made = client(retry=RetryPolicy(), breaker=BreakerPolicy(in_a_row=1, lasting=0.0))
     server.script(fault)
     began = time.monotonic()
     with ending(began + 0.3), pytest.raises(ModelTimeout) as caught:

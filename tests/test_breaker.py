@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pytest
@@ -21,7 +22,7 @@ from ragdiet.errors import (
     Throttled,
 )
 
-POLICY = BreakerPolicy(in_a_row=3, window=6, share=0.5, rest=10.0, longest_rest=35.0, trials=2)
+POLICY = BreakerPolicy(in_a_row=3, window=6, share=0.5, lasting=0.0, rest=10.0, longest_rest=35.0, trials=2)
 
 
 def fed(circuit: Circuit, outcomes: str, *, now: float = 0.0) -> Circuit:
@@ -48,6 +49,23 @@ def fed(circuit: Circuit, outcomes: str, *, now: float = 0.0) -> Circuit:
 )
 def test_when_it_opens(outcomes: str, state: str) -> None:
     assert fed(Circuit(policy=POLICY), outcomes).state == state
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "state"),
+    [
+        ([(0.0, "x" * 64)], "closed"),  # every connection is dropped at once
+        ([(0.0, "x" * 64), (0.3, "." * 64), (1.5, "xx")], "closed"),
+        ([(0.0, "xxx"), (0.9, "x"), (1.0, "x")], "open"),
+        ([(0.0, "xxx"), (0.9, "......"), (1.0, "xxx")], "closed"),  # it began anew
+        ([(0.0, "......x.x.x"), (0.6, ".x"), (1.2, ".x")], "open"),  # half of six, all the time
+    ],
+)
+def test_it_opens_for_what_lasts_a_second(outcomes: list[tuple[float, str]], state: str) -> None:
+    circuit = Circuit(policy=dataclasses.replace(POLICY, lasting=1.0))
+    for now, these in outcomes:
+        circuit = fed(circuit, these, now=now)
+    assert circuit.state == state
 
 
 def test_it_rests_tries_and_closes() -> None:
@@ -128,7 +146,7 @@ def test_nothing_passes_an_open_circuit_and_success_closes_it(calls: list[tuple[
 )
 def test_only_what_is_the_services_making_counts(error: BaseException, counts: bool) -> None:
     assert is_outage(error) is counts
-    breaker = Breaker("m", BreakerPolicy(in_a_row=1))
+    breaker = Breaker("m", BreakerPolicy(in_a_row=1, lasting=0.0))
     breaker.failed(breaker.admit(), error)
     assert breaker.state == ("open" if counts else "closed")
 
@@ -175,6 +193,7 @@ def test_of_many_threads_one_makes_the_trial() -> None:
         {"trials": 0},
         {"share": 0.0},
         {"share": 1.5},
+        {"lasting": -1.0},
         {"rest": 0.0},
         {"rest": 5.0, "longest_rest": 4.0},
     ],

@@ -374,7 +374,7 @@ def test_a_usage_that_cannot_be_is_booked_at_the_worst_case(
 
 
 def test_streams_that_break_open_the_circuit(server: BedrockServer, ledger: MemoryLedger) -> None:
-    client = BedrockClient(REGION, retry=RetryPolicy(attempts=1), breaker=BreakerPolicy(in_a_row=3))
+    client = BedrockClient(REGION, retry=RetryPolicy(attempts=1), breaker=BreakerPolicy(in_a_row=3, lasting=0.0))
     generator = ConverseGenerator(LITE, region=REGION, ledger=ledger, prices=PriceBook.default(), client=client)
     server.always(Fault(raises="InternalServerException", frame=4))
     for _ in range(3):

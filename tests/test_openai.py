@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -15,10 +16,11 @@ import pytest
 
 from ragdiet import GpuHour, MemoryLedger, OpenAIClient, OpenAIEmbedder, OpenAIGenerator
 from ragdiet.account import Accounted, PriceRow
-from ragdiet.bedrock import RetryPolicy
+from ragdiet.bedrock import BreakerPolicy, RetryPolicy
 from ragdiet.errors import (
     AccessDenied,
     BadReply,
+    CircuitOpen,
     DimensionMismatch,
     InvalidArgument,
     InvalidQuestion,
@@ -313,12 +315,19 @@ def test_a_model_that_is_not_there(client: OpenAIClient, ledger: MemoryLedger) -
         OpenAIGenerator("nobody", client=client, ledger=ledger, price=BY_TOKEN).generate(prompt())
 
 
-def test_a_server_that_fails_is_left_alone(vllm: OpenAIServer, generator: OpenAIGenerator) -> None:
-    vllm.script(*[Fault(status=500)] * 20)
-    for _ in range(4):
-        with pytest.raises(ModelError):
+@pytest.mark.parametrize("way", ["whole", "stream"])
+def test_a_server_that_fails_is_left_alone(vllm: OpenAIServer, ledger: MemoryLedger, way: str) -> None:
+    policy = BreakerPolicy(in_a_row=4, lasting=0.0)
+    with closing(OpenAIClient(vllm.url, read_timeout=20.0, retry=RetryPolicy(attempts=1), breaker=policy)) as client:
+        generator = OpenAIGenerator(CHAT, client=client, ledger=ledger, price=BY_TOKEN)
+        # A stream that opens and breaks off in its middle is a failure like any other.
+        vllm.script(*[Fault(status=500) if way == "whole" else Fault(after=2, cut=True)] * 20)
+        for _ in range(4):
+            with pytest.raises((ModelUnavailable, BadReply)):
+                generator.generate(prompt()) if way == "whole" else "".join(generator.stream(prompt()))
+        with pytest.raises(CircuitOpen):
             generator.generate(prompt())
-    assert len(vllm.requests) < 9
+    assert len(vllm.requests) == len(ledger.calls) == 4
 
 
 def test_an_asks_deadline_is_kept(vllm: OpenAIServer, generator: OpenAIGenerator, ledger: MemoryLedger) -> None:

@@ -19,7 +19,9 @@ State: TypeAlias = Literal["closed", "open", "half-open"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When a circuit opens: after ``in_a_row`` failures, or where ``share`` of the latest ``window`` calls failed.
+    """When a circuit opens: after ``in_a_row`` failures, or where ``share`` of the latest ``window`` calls failed, and
+    one or the other has lasted ``lasting`` seconds. With many threads a single blip, such as a load balancer that drops
+    all connections at once, or a run of bad luck is over by then, and the next tries are answered.
 
     It stays open for ``rest`` seconds, twice as long each time that its trial fails, at most ``longest_rest``.
     ``trials`` calls, one after the other, must succeed to close it.
@@ -28,6 +30,7 @@ class BreakerPolicy:
     in_a_row: int = 8
     window: int = 50
     share: float = 0.5
+    lasting: float = 1.0
     rest: float = 10.0
     longest_rest: float = 120.0
     trials: int = 2
@@ -35,6 +38,8 @@ class BreakerPolicy:
     def __post_init__(self) -> None:
         if min(self.in_a_row, self.window, self.trials) < 1 or not 0 < self.share <= 1:
             raise InvalidArgument("a BreakerPolicy counts from 1, and its share is above 0 and at most 1")
+        if self.lasting < 0:
+            raise InvalidArgument("a BreakerPolicy's failures cannot last less than 0 s")
         if not 0 < self.rest <= self.longest_rest:
             raise InvalidArgument("a BreakerPolicy's rest must be above 0 s, and its longest rest no shorter")
 
@@ -43,11 +48,14 @@ class BreakerPolicy:
 class Circuit:
     """The state of a circuit. ``period`` counts its changes: a call that began in another period changes nothing.
 
-    >>> circuit = Circuit(policy=BreakerPolicy(in_a_row=2, rest=10.0, trials=1))
-    >>> circuit = circuit.failed(0, now=0.0).failed(0, now=1.0)
-    >>> circuit.state, circuit.left(now=4.0)
-    ('open', 7.0)
-    >>> circuit = circuit.admitted(now=11.0)
+    >>> circuit = Circuit(policy=BreakerPolicy(in_a_row=2, lasting=1.0, rest=10.0, trials=1))
+    >>> circuit = circuit.failed(0, now=0.0).failed(0, now=0.5)
+    >>> circuit.state, circuit.failed(0, now=1.5).state
+    ('closed', 'open')
+    >>> circuit = circuit.failed(0, now=1.5)
+    >>> circuit.left(now=4.5)
+    7.0
+    >>> circuit = circuit.admitted(now=11.5)
     >>> circuit.state, circuit.succeeded(circuit.period).state
     ('half-open', 'closed')
     """
@@ -56,6 +64,7 @@ class Circuit:
     state: State = "closed"
     period: int = 0
     failures: tuple[bool, ...] = ()
+    bad_since: float | None = None
     since: float = 0.0
     rest: float = 0.0
     trial_until: float | None = None
@@ -83,7 +92,8 @@ class Circuit:
         if period != self.period or self.state == "open":
             return self
         if self.state == "closed":
-            return self._noted(False)
+            noted = self._noted(False)
+            return noted if noted.bad_since is None or noted._is_bad() else replace(noted, bad_since=None)
         if self.passed + 1 < self.policy.trials:
             return replace(self, passed=self.passed + 1, trial_until=None)
         return Circuit(policy=self.policy, period=self.period + 1)
@@ -93,16 +103,23 @@ class Circuit:
             return self
         if self.state == "half-open":
             return self._opened(now, min(self.policy.longest_rest, 2 * self.rest))
-        noted, policy = self._noted(True), self.policy
-        in_a_row = noted.failures[-policy.in_a_row :]
-        too_many = len(noted.failures) == policy.window and sum(noted.failures) >= policy.share * policy.window
-        if too_many or (len(in_a_row) == policy.in_a_row and all(in_a_row)):
-            return noted._opened(now, policy.rest)
-        return noted
+        noted = self._noted(True)
+        if not noted._is_bad():
+            return replace(noted, bad_since=None)
+        bad_since = now if noted.bad_since is None else noted.bad_since
+        if now - bad_since >= self.policy.lasting:
+            return noted._opened(now, self.policy.rest)
+        return replace(noted, bad_since=bad_since)
 
     def dropped(self, period: int) -> Circuit:
         """A call ended with neither outcome: a trial makes room for another."""
         return replace(self, trial_until=None) if period == self.period and self.state == "half-open" else self
+
+    def _is_bad(self) -> bool:
+        policy = self.policy
+        in_a_row, latest = self.failures[-policy.in_a_row :], self.failures[-policy.window :]
+        too_many = len(latest) == policy.window and sum(latest) >= policy.share * policy.window
+        return too_many or (len(in_a_row) == policy.in_a_row and all(in_a_row))
 
     def _noted(self, failure: bool) -> Circuit:
         kept = max(self.policy.window, self.policy.in_a_row)

@@ -187,7 +187,7 @@ class OpenAIStream:
     def _read(self) -> Coroutine[str, None, None]:
         generator = self._generator
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
-            opened = generator._client.run(generator.model, self._open)
+            opened = generator._client.retry.run(self._open)
         parts: list[str] = []
         first: float | None = None
         with opened.held:
@@ -214,6 +214,7 @@ class OpenAIStream:
         """A stream whose first event has come: until then it may be tried again."""
         generator = self._generator
         with ExitStack() as stack:
+            stack.enter_context(generator._client.admission(generator.model))
             began = time.perf_counter()
             call = stack.enter_context(generator._row(self._asked))
             events = generator._client.stream(_PATH, self._asked.body, model=generator.model)

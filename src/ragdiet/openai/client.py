@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,7 +65,27 @@ class OpenAIClient:
 
     def run(self, model: str, attempt: Callable[[], T]) -> T:
         """``attempt`` as often as it takes: one call of it is one HTTP request with its own ledger row."""
-        return self.retry.run(lambda: self._admitted(model, attempt))
+
+        def admitted() -> T:
+            with self.admission(model):
+                return attempt()
+
+        return self.retry.run(admitted)
+
+    @contextmanager
+    def admission(self, model: str) -> Iterator[None]:
+        """Tells the model's circuit breaker how the block went, which holds one request until its reply is read.
+        Raises CircuitOpen, before anything is sent, where the model's server fails."""
+        with self._lock:
+            breaker = self._breakers.setdefault(model, Breaker(model, self._breaker_policy))
+        period = breaker.admit()
+        try:
+            yield
+        except BaseException as error:
+            # A reply that the ask's own deadline did not wait for says nothing of the server.
+            breaker.failed(period, error if seconds_left() != 0 else TimeoutError())
+            raise
+        breaker.succeeded(period)
 
     def post(self, path: str, body: Mapping[str, Any], *, model: str) -> Mapping[str, Any]:
         """One request and its JSON object. Raises ModelError."""
@@ -108,19 +129,6 @@ class OpenAIClient:
             pool, self._made = self._made, None
         if pool is not None:
             pool.clear()
-
-    def _admitted(self, model: str, attempt: Callable[[], T]) -> T:
-        with self._lock:
-            breaker = self._breakers.setdefault(model, Breaker(model, self._breaker_policy))
-        period = breaker.admit()
-        try:
-            made = attempt()
-        except BaseException as error:
-            # A reply that the ask's own deadline did not wait for says nothing of the server.
-            breaker.failed(period, error if seconds_left() != 0 else TimeoutError())
-            raise
-        breaker.succeeded(period)
-        return made
 
     def _send(self, path: str, body: Mapping[str, Any], model: str, *, is_stream: bool) -> BaseHTTPResponse:
         from urllib3 import Timeout
