@@ -463,10 +463,16 @@ def test_an_error_of_any_form_is_ours(
     embedder: TitanEmbedder,
     ledger: MemoryLedger,
 ) -> None:
-    server.script(Fault(status=400, body=body, billed=False))
-    with pytest.raises((BadReply, ModelInputError)):
+    def asked() -> None:
         generator.generate(prompt()) if stage == "generate" else embedder.embed(["notice period"], kind="query")
-    assert "started" not in statuses(ledger)
+
+    server.script(Fault(status=400, body=body, billed=False))
+    with pytest.raises(ModelInputError, match="HTTP 400"):
+        asked()
+    server.script(Fault(status=502, body=body, billed=False))
+    asked()  # the try after it
+    assert statuses(ledger) == ["failed", "failed", "done"]
+    assert spent(ledger) == bill(server)
 
 
 def test_a_row_is_there_while_the_request_is_on_its_way(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
+from ragdiet.bedrock.error_body import told_by_status
 from ragdiet.bedrock.errors import mapped_errors
 from ragdiet.bedrock.limiter import Limiter, Quota, Turn
 from ragdiet.bedrock.profile import read_profile
@@ -116,9 +117,8 @@ class BedrockClient:
     def admission(self, model: str, *, tokens: int = 0, ends: float | None = None) -> Iterator[Turn]:
         """Room for one request to ``model``: waits for its turn until ``ends`` (of ``time.monotonic``), and tells the
         model's limiter and circuit breaker how the block went; set ``used`` of the turn to the tokens of its usage.
-        Raises, before anything is sent, CircuitOpen where the
-        model's service fails, Throttled where the quota leaves no turn in time, and ModelTimeout where an ask's time
-        is over."""
+        Raises, before anything is sent, CircuitOpen where the model's service fails, Throttled where the quota leaves
+        no turn in time, and ModelTimeout where an ask's time is over."""
         limiter, breaker = self.limiter(model), self.breaker(model)
         if seconds_left() == 0:
             raise ModelTimeout(
@@ -197,7 +197,8 @@ class BedrockClient:
         return True
 
     def close(self) -> None:
-        """Wait for what is done in the background, and close the connections. A later call opens new ones."""
+        """Wait for what is done in the background, some 30 seconds at most where streams were left, and close the
+        connections. A later call opens new ones."""
         with self._lock:
             background, self._background = self._background, []
         for thread in background:
@@ -236,12 +237,13 @@ class BedrockClient:
         except ValueError as error:  # what boto3 says to an endpoint, which AWS_ENDPOINT_URL may hold too
             raise InvalidArgument(f"boto3 makes no client for {name}: {error}. Check the endpoint's URL") from error
         bounded(client, connect=self._connect_timeout, read=self._read_timeout)
+        told_by_status(client)
         return client
 
 
 @contextmanager
 def _readable(model: str) -> Iterator[None]:
-    """BadReply for what botocore's parser raises at a body, an error's too, that is no text or no JSON object."""
+    """BadReply for what botocore's parser raises at the body of a good status that is no text or no JSON object."""
     try:
         yield
     except (AttributeError, TypeError, ValueError) as error:
