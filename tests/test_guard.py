@@ -147,7 +147,11 @@ def test_a_guard_with_rows_of_its_own_gets_no_others() -> None:
 
 def test_it_is_shown_marks_and_what_it_masks_is_masked(database: Database) -> None:
     guard = Elsewhere(input=GuardVerdict(action="mask", text="Is <GITHUB_TOKEN_1> of {NAME}?", cost=Decimal("0.1")))
-    judged = Guards([guard], Masking(), MemoryLedger()).question(f"Is {KEY} of Ada?")
+    ledger = MemoryLedger()
+    judged = Guards([guard], Masking(), ledger).question(f"Is {KEY} of Ada?")
+    assert [(call.stage, call.cost, call.price) for call in ledger.calls] == [
+        ("guard", Decimal("0.1"), "said by elsewhere")
+    ]
     assert guard.seen == ["Is <GITHUB_TOKEN_1> of Ada?"]
     assert judged.text == f"Is {KEY} of {{NAME}}?"
     [attempt] = judged.attempts

@@ -182,6 +182,13 @@ def test_a_retry_after_holds_all_back(clock: Clock) -> None:
     assert turn_comes_in(limiter, clock) == 0
 
 
+def test_no_retry_after_holds_back_for_more_than_a_minute(clock: Clock) -> None:
+    limiter = Limiter("m", clock=clock)
+    for _ in range(3):
+        limiter.throttled(limiter.acquire(ends=math.inf), retry_after=86_400.0)
+    assert turn_comes_in(limiter, clock) == 60
+
+
 @pytest.mark.parametrize(("quota", "seconds"), [(60.0, 600), (600.0, 300)])
 def test_an_unknown_quota_is_found_and_filled(quota: float, seconds: int, clock: Clock) -> None:
     """Against a service that admits ``quota`` a minute by a token bucket, as AWS does, with no end of work."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ragdiet.errors import BadReply
+from ragdiet.errors import BadReply, InvalidArgument
 
 GUARDRAIL_UNIT = 1_000
 """Characters of a text unit, by which a guardrail is billed."""
+
+# As botocore's service model has them.
+_IDENTIFIER = re.compile(r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+")
+_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
 
 _POLICIES = (
     "topicPolicyUnits",
@@ -20,6 +25,19 @@ _POLICIES = (
 )
 GUARDRAIL_PRICES: Mapping[str, str] = {policy: f"guardrail/{policy}" for policy in _POLICIES}
 """The rows of the price book that a guardrail is billed by, for each policy."""
+
+
+def guardrail_name(identifier: str, version: str) -> str:
+    """A guardrail in the ledger and in errors. Raises InvalidArgument for what is no id or ARN, or no version.
+
+    >>> guardrail_name("arn:aws:bedrock:us-east-1:123456789012:guardrail/abc123", "1")
+    'guardrail abc123:1'
+    """
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise InvalidArgument(f"{identifier!r} is neither a guardrail's id nor its ARN: copy it from the console")
+    if not _VERSION.fullmatch(version):
+        raise InvalidArgument(f"{version!r} is no version of a guardrail: give a number as text, or 'DRAFT'")
+    return f"guardrail {identifier.rpartition('/')[2]}:{version}"
 
 
 def billed_units(usage: object, name: str) -> dict[str, int]:

@@ -148,7 +148,7 @@ class Limiter:
             in_a_row = list(self._refused)[-_IN_A_ROW:]
             if sum(self._refused) >= _OF_LATEST[0] or (len(in_a_row) == _IN_A_ROW and all(in_a_row)):
                 self._cut(now)
-                self._held_until = now + (retry_after or 0.0)
+                self._held_until = now + min(retry_after or 0.0, _MINUTE)
 
     def rate(self) -> float | None:
         """Requests a second that may begin now; None where nothing limits them."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragdiet.bedrock import guardrail_name
 from ragdiet.errors import InvalidArgument
 from ragdiet.generate.prompt import prefix, user_message
 from ragdiet.types import Usage
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # Converse allows 256 of these characters in a value of requestMetadata.
 _NOT_METADATA = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
-# As botocore's service model has them.
-_IDENTIFIER = re.compile(r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+")
-_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +35,7 @@ class ConverseGuardrail:
     stream: Literal["sync", "async"] = "sync"
 
     def __post_init__(self) -> None:
-        if not _IDENTIFIER.fullmatch(self.identifier):
-            raise InvalidArgument(
-                f"{self.identifier!r} is neither a guardrail's id nor its ARN: copy it from the console"
-            )
-        if not _VERSION.fullmatch(self.version):
-            raise InvalidArgument(f"{self.version!r} is no version of a guardrail: give a number as text, or 'DRAFT'")
+        guardrail_name(self.identifier, self.version)
         if self.trace not in ("enabled", "enabled_full", "disabled") or self.stream not in ("sync", "async"):
             raise InvalidArgument(
                 "a guardrail's trace is 'enabled', 'enabled_full' or 'disabled', stream 'sync' or 'async'"
@@ -50,7 +43,7 @@ class ConverseGuardrail:
 
     @property
     def name(self) -> str:
-        return f"guardrail {self.identifier.rpartition('/')[2]}:{self.version}"
+        return guardrail_name(self.identifier, self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
 from ragdiet.account import Ledger, PriceBook, UnitPrices, metered
-from ragdiet.bedrock import GUARDRAIL_PRICES, GUARDRAIL_UNIT, BedrockClient, billed_units, findings, named
+from ragdiet.bedrock import (
+    GUARDRAIL_PRICES,
+    GUARDRAIL_UNIT,
+    BedrockClient,
+    billed_units,
+    findings,
+    guardrail_name,
+    named,
+)
 from ragdiet.errors import BadReply, InvalidArgument, ModelInputError
 from ragdiet.observe import current, tracing
 from ragdiet.types import GuardVerdict, Usage
 
 # What contextual grounding takes, in characters.
 _MOST_QUESTION, _MOST_SOURCES, _MOST_REPLY = 1_000, 100_000, 5_000
-
-# As botocore's service model has them.
-_IDENTIFIER = re.compile(r"[a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+")
-_VERSION = re.compile(r"[1-9][0-9]{0,7}|DRAFT")
 
 
 class BedrockGuardrail:
@@ -42,13 +45,9 @@ class BedrockGuardrail:
         prices: PriceBook,
         client: BedrockClient | None = None,
     ) -> None:
-        if not _IDENTIFIER.fullmatch(identifier):
-            raise InvalidArgument(f"{identifier!r} is neither a guardrail's id nor its ARN: copy it from the console")
-        if not _VERSION.fullmatch(version):
-            raise InvalidArgument(f"{version!r} is no version of a guardrail: give a number as text, or 'DRAFT'")
         if client is not None and client.region != region:
             raise InvalidArgument(f"the client is of the region {client.region}, the guardrail of {region}: name one")
-        self.name = f"guardrail {identifier.rpartition('/')[2]}:{version}"
+        self.name = guardrail_name(identifier, version)
         self.ledger = ledger
         self._guardrail = {"guardrailIdentifier": identifier, "guardrailVersion": version, "outputScope": "FULL"}
         self._region = region

@@ -10,12 +10,12 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ragdiet.account import Accounted, Ledger, metered
+from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, metered
 from ragdiet.errors import ModelError
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
 from ragdiet.protocols import PassageGuard, PricedGuard
-from ragdiet.types import Attempt, GuardVerdict, Hit, Sentence
+from ragdiet.types import Attempt, GuardVerdict, Hit, Sentence, Usage
 
 if TYPE_CHECKING:
     from ragdiet.guard.masking import Masking
@@ -113,8 +113,10 @@ class Guards:
             masked = self._masking.for_models([text, *rest]) if leaves(guard) else None
             shown, *others = masked.texts if masked else (text, *rest)
             try:
-                with self._row(guard):
+                with self._row(guard) as row:
                     verdict = check(guard, shown, others)
+                    if row and verdict.cost:
+                        row.settle(Usage(), price=UnitPrice(reference=f"said by {_name(guard)}", total=verdict.cost))
             except ModelError as error:
                 reason = f"could not judge: {type(error).__name__}: {error}"
                 attempts.append(_attempt(guard, reason, began, accepted=False))
@@ -129,8 +131,8 @@ class Guards:
                 attempts.append(_attempt(guard, verdict.reason, began, verdict))
         return Judged(text=text, attempts=tuple(attempts))
 
-    def _row(self, guard: object) -> AbstractContextManager[object]:
-        """A ledger row for a guard that works elsewhere and writes none itself."""
+    def _row(self, guard: object) -> AbstractContextManager[OpenCall | None]:
+        """A ledger row for a guard that works elsewhere and writes none itself; free, unless its verdict has a cost."""
         if isinstance(guard, Accounted) or not leaves(guard):
             return nullcontext()
         return metered(self._ledger, stage="guard", model=_name(guard))
