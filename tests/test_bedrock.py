@@ -942,6 +942,7 @@ def test_text_that_is_none_is_bad_and_paid_for(
         {},
         {"inputTokens": 10, "totalTokens": 10},
         {"inputTokens": -10, "outputTokens": 1, "totalTokens": -9},
+        {"inputTokens": 10**20, "outputTokens": 1, "totalTokens": 10**20 + 1},
         {"inputTokens": 10, "outputTokens": 1, "totalTokens": 12},
         {"inputTokens": 10, "outputTokens": 1, "totalTokens": 11, "cacheReadInputTokens": -5},
         {

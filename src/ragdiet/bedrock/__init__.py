@@ -25,7 +25,7 @@ from ragdiet.bedrock.profile import priced_model
 from ragdiet.bedrock.retry import RetryPolicy
 from ragdiet.bedrock.stream import OUT_OF_TIME, ConverseEvents, StreamedReply
 from ragdiet.bedrock.too_long import halves, is_too_long
-from ragdiet.bedrock.usage import converse_usage, estimated_tokens
+from ragdiet.bedrock.usage import bad_usage, billed_count, converse_usage, estimated_tokens, is_count
 
 __all__ = [
     "GUARDRAIL_PRICES",
@@ -43,6 +43,8 @@ __all__ = [
     "RetryPolicy",
     "Reuse",
     "StreamedReply",
+    "bad_usage",
+    "billed_count",
     "billed_units",
     "cheapest_ttl",
     "converse_usage",
@@ -51,6 +53,7 @@ __all__ = [
     "findings",
     "guardrail_name",
     "halves",
+    "is_count",
     "is_too_long",
     "mapped_errors",
     "model_error",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragdiet.account import UnitPrice, metered
 from ragdiet.bedrock.caching import base_model
+from ragdiet.bedrock.usage import is_count
 from ragdiet.errors import BadReply, ModelError
 from ragdiet.observe import current, tracing
 from ragdiet.types import Usage
@@ -91,6 +92,6 @@ class Preflight:
             reply = self._client.call("bedrock-runtime", "count_tokens", request, model=model)
             call.settle(Usage(), price=_FREE)  # what was counted is not billed: it is no usage
             tokens = reply.get("inputTokens")
-            if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+            if not is_count(tokens) or tokens < 1:
                 raise BadReply(f"{model} counted {tokens!r} tokens. Ask again.", code="InvalidCount")
             return tokens

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ragdiet.bedrock.usage import is_count
 from ragdiet.errors import BadReply, InvalidArgument
 
 GUARDRAIL_UNIT = 1_000
@@ -46,7 +47,7 @@ def billed_units(usage: object, name: str) -> dict[str, int]:
         raise BadReply(f"{name}: the reply holds no usage. The ledger holds the worst case.", code="MissingUsage")
     units = {policy: count for policy, count in usage.items() if policy.endswith("Units") or policy == "textUnits"}
     for policy, count in units.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        if not is_count(count):
             raise BadReply(f"{name}: {policy} is {count!r}, not a count. The ledger holds the worst case.")
     return units
 

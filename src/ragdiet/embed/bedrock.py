@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ragdiet.account import Calibration, Ledger, PriceBook, metered
-from ragdiet.bedrock import BedrockClient
+from ragdiet.bedrock import BedrockClient, is_count
 from ragdiet.embed.batches import Batches, Vectors
 from ragdiet.embed.decode import EmbeddingType, unit_vector, vectors_of
 from ragdiet.embed.form import Form, pieces, requests
@@ -160,7 +160,7 @@ class BedrockEmbedder:
         ) as call:
             reply, in_header = self._client.invoke(self.model, body)
             billed = self._form.tokens(reply)
-            if not isinstance(billed, int) or isinstance(billed, bool) or billed < 0:
+            if not is_count(billed):
                 billed = in_header
             if billed is None:
                 call.settle(worst, price=self._price.noted("estimated"))

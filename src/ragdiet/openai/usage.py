@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ragdiet.errors import BadReply
+from ragdiet.bedrock import bad_usage, billed_count
 from ragdiet.types import Usage
 
 _STOPS = {
@@ -34,23 +33,11 @@ def chat_usage(usage: object, *, model: str) -> Usage:
     (14, 100, 0)
     """
     if not isinstance(usage, Mapping):
-        raise _bad(model, "MissingUsage", "the reply holds no usage")
-    given = _count(usage, "prompt_tokens", model)
-    written = _count(usage, "completion_tokens", model, default=0)
+        raise bad_usage(model, "MissingUsage", "the reply holds no usage")
+    given = billed_count(usage, "prompt_tokens", model=model)
+    written = billed_count(usage, "completion_tokens", model=model, default=0)
     details = usage.get("prompt_tokens_details")
-    cached = _count(details, "cached_tokens", model, default=0) if isinstance(details, Mapping) else 0
+    cached = billed_count(details, "cached_tokens", model=model, default=0) if isinstance(details, Mapping) else 0
     if cached > given:
-        raise _bad(model, "InvalidUsage", f"{cached} cached tokens exceed all {given} of the prompt")
+        raise bad_usage(model, "InvalidUsage", f"{cached} cached tokens exceed all {given} of the prompt")
     return Usage(input_tokens=given - cached, cache_read_tokens=cached, output_tokens=written)
-
-
-def _count(usage: Mapping[str, Any], name: str, model: str, *, default: int | None = None) -> int:
-    value = usage.get(name)
-    value = default if value is None else value
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _bad(model, "InvalidUsage", f"{name} is {value!r}, not a count")
-    return value
-
-
-def _bad(model: str, code: str, message: str) -> BadReply:
-    return BadReply(f"{model}: the usage cannot be read: {message}. The ledger holds the worst case.", code=code)
