@@ -170,7 +170,12 @@ def test_a_failing_model_is_not_the_callers_problem(database: Database, error: E
 def test_a_ledger_in_memory_tells_the_same(database: Database) -> None:
     ledger = MemoryLedger()
     answer = made(database, Scripted("m", "Three months [1]."), ledger=ledger).ask("How long is the notice period?")
-    assert ledger.answers == (answer,)
+    (ask,) = ledger.asks
+    assert (ask.prompt_id, ask.outcome, ask.model, ask.cost) == (answer.prompt_id, "answered", "m", answer.cost)
+    assert (ask.question, ask.collection) == ("How long is the notice period?", "default")
+    assert answer.context is not None
+    assert (ask.tokens, ask.tokens_before) == (answer.context.tokens, answer.context.tokens_before)
+    assert 0 < ask.seconds < 60
     own = [call for call in ledger.calls if call.prompt_id == answer.prompt_id]
     assert sorted(call.stage for call in own) == ["compress", "embed", "generate", "retrieve"]
     assert answer.cost == ledger.cost_of(answer.prompt_id, tenant="") == sum(call.cost for call in own)

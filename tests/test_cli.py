@@ -30,7 +30,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> None:
     migrated = run(environment, "migrate")
-    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, "schema 0004\n", "")
+    assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, "schema 0008\n", "")
     ingested = run(environment, "ingest", str(handbook))
     assert ingested.returncode == 0
     assert ingested.stdout.startswith("3 added, 0 updated, 0 unchanged")

@@ -1,7 +1,18 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
-from ragdiet.account.ledger import LOCAL_PRICE, Call, Ledger, MemoryLedger, OpenCall, Price, Stage, Status, metered
+from ragdiet.account.ledger import (
+    LOCAL_PRICE,
+    AskRow,
+    Call,
+    Ledger,
+    MemoryLedger,
+    OpenCall,
+    Price,
+    Stage,
+    Status,
+    metered,
+)
 from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
@@ -11,6 +22,7 @@ from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_ge
 __all__ = [
     "LOCAL_PRICE",
     "Accounted",
+    "AskRow",
     "BilledTokens",
     "Calibrated",
     "Calibration",

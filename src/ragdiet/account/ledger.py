@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
-from ragdiet.types import Answer, Usage
+from ragdiet.types import Outcome, Usage
 
 Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
@@ -51,6 +51,28 @@ class Call:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskRow:
+    """How an ask ended. ``question`` is as it may be kept: with personal data and secrets masked. ``reason`` is that of
+    the last step, ``model`` the one whose reply is the answer, ``cost`` the sum of the ask's calls, USD.
+    ``tokens_before`` and ``tokens`` are those of the context before the diet and after it.
+    """
+
+    prompt_id: str
+    outcome: Outcome
+    confidence: float
+    tenant: str = ""
+    collection: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
+    reason: str = ""
+    model: str = ""
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+    tokens_before: int = 0
+    seconds: float = 0.0
+
+
 class Ledger(Protocol):
     """Where rows are kept. ``start`` inserts; ``settle`` overwrites the row of the same call_id;
     ``record`` inserts a row that is already settled. ``finish`` notes how an ask ended; ``cost_of``
@@ -62,7 +84,7 @@ class Ledger(Protocol):
 
     def record(self, call: Call) -> None: ...
 
-    def finish(self, answer: Answer, *, tenant: str) -> None: ...
+    def finish(self, ask: AskRow) -> None: ...
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal: ...
 
@@ -72,7 +94,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
-        self._answers: dict[str, Answer] = {}
+        self._asks: dict[str, AskRow] = {}
         self._lock = threading.Lock()
 
     @property
@@ -81,9 +103,9 @@ class MemoryLedger:
             return tuple(self._calls.values())
 
     @property
-    def answers(self) -> tuple[Answer, ...]:
+    def asks(self) -> tuple[AskRow, ...]:
         with self._lock:
-            return tuple(self._answers.values())
+            return tuple(self._asks.values())
 
     def start(self, call: Call) -> None:
         with self._lock:
@@ -91,9 +113,9 @@ class MemoryLedger:
 
     settle = record = start
 
-    def finish(self, answer: Answer, *, tenant: str) -> None:
+    def finish(self, ask: AskRow) -> None:
         with self._lock:
-            self._answers[answer.prompt_id] = answer
+            self._asks[ask.prompt_id] = ask
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))

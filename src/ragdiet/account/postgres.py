@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,9 +17,8 @@ from ragdiet.errors import InvalidArgument
 if TYPE_CHECKING:
     import psycopg
 
-    from ragdiet.account.ledger import Call
+    from ragdiet.account.ledger import AskRow, Call
     from ragdiet.protocols import Database
-    from ragdiet.types import Answer
 
 CostKey: TypeAlias = Literal["stage", "model", "tenant", "tag", "day", "outcome"]
 
@@ -45,10 +44,16 @@ WHERE call_id = %(call_id)s
 """
 
 _FINISH = """
-INSERT INTO ragdiet.ask (prompt_id, tenant, outcome, confidence)
-VALUES (%(prompt_id)s, %(tenant)s, %(outcome)s, %(confidence)s)
+INSERT INTO ragdiet.ask
+    (prompt_id, tenant, collection, tags, question, outcome, reason, confidence, model, cost, tokens, tokens_before,
+     seconds)
+VALUES
+    (%(prompt_id)s, %(tenant)s, %(collection)s, %(tags)s, %(question)s, %(outcome)s, %(reason)s, %(confidence)s,
+     %(model)s, %(cost)s, %(tokens)s, %(tokens_before)s, %(seconds)s)
 ON CONFLICT (prompt_id) DO UPDATE SET
-    outcome = excluded.outcome, confidence = excluded.confidence, finished_at = now()
+    collection = excluded.collection, tags = excluded.tags, question = excluded.question, outcome = excluded.outcome,
+    reason = excluded.reason, confidence = excluded.confidence, model = excluded.model, cost = excluded.cost,
+    tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds, finished_at = now()
 """
 
 # Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
@@ -112,24 +117,19 @@ class PostgresLedger:
         else:
             self._waiting.add(call)
 
-    def finish(self, answer: Answer, *, tenant: str) -> None:
+    def finish(self, ask: AskRow) -> None:
         """Note how an ask ended."""
-        waiting = self._waiting.take(tenant)
-        values = {
-            "prompt_id": answer.prompt_id,
-            "tenant": tenant,
-            "outcome": answer.outcome,
-            "confidence": answer.confidence,
-        }
+        waiting = self._waiting.take(ask.tenant)
+        values = {field.name: getattr(ask, field.name) for field in fields(ask)} | {"tags": Jsonb(dict(ask.tags))}
 
         def write(connection: psycopg.Connection) -> None:
             _insert(connection, waiting)
             connection.execute(_FINISH, values)
 
         try:
-            self._run(tenant, write)
+            self._run(ask.tenant, write)
         except BaseException:
-            self._waiting.put_back(tenant, waiting)
+            self._waiting.put_back(ask.tenant, waiting)
             raise
 
     def flush(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Ledger
+from ragdiet.account import AskRow, Ledger
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.search import Search
 from ragdiet.ask.spending import Spending
@@ -166,7 +166,8 @@ class Asker:
         *,
         streams: bool,
     ) -> Steps[str, None, Answer]:
-        ends = None if deadline is None else time.monotonic() + deadline
+        began = time.monotonic()
+        ends = None if deadline is None else began + deadline
         with ending(ends):
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
@@ -181,6 +182,7 @@ class Asker:
                 budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
                 history=asked.history,
                 follows=bool(history),
+                began=began,
                 ends=ends,
                 max_cost=max_cost,
                 attempts=[*judged.attempts],
@@ -290,8 +292,26 @@ class Asker:
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
         )
-        self._ledger.finish(answer, tenant=current().tenant)
+        self._ledger.finish(self._row(state, answer))
         return answer
+
+    def _row(self, state: AskState, answer: Answer) -> AskRow:
+        trace, context = current(), answer.context
+        return AskRow(
+            prompt_id=answer.prompt_id,
+            outcome=answer.outcome,
+            confidence=answer.confidence,
+            tenant=trace.tenant,
+            collection=state.scope.collection,
+            tags=trace.tags,
+            question=self._guards.for_record(state.question),
+            reason="" if answer.outcome == "answered" else state.reason,
+            model=state.generation.model if state.generation else "",
+            cost=answer.cost,
+            tokens=context.tokens if context else 0,
+            tokens_before=context.tokens_before if context else 0,
+            seconds=time.monotonic() - state.began,
+        )
 
 
 def _checked_budget(budget: Budget) -> Budget:

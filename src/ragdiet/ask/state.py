@@ -52,6 +52,7 @@ class AskState:
     budget: Budget
     history: tuple[Turn, ...]
     follows: bool
+    began: float
     ends: float | None
     max_cost: Decimal | None
     attempts: list[Attempt] = field(default_factory=list)

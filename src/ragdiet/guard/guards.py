@@ -59,6 +59,10 @@ class Guards:
         """Whether any guard looks at replies: all but those that say of themselves that they do not."""
         return any(getattr(guard, "judges_replies", True) for guard in self._guards)
 
+    def for_record(self, text: str) -> str:
+        """A text as it may be kept."""
+        return self._masking.for_record(text)
+
     def most(self, *characters: int) -> Decimal:
         """What judging texts of so many characters may cost at most, USD, as far as guards tell."""
         return sum((guard.most(*characters) for guard in self._guards if isinstance(guard, PricedGuard)), Decimal(0))

@@ -214,6 +214,16 @@ ask = Table(
     Column("outcome", Text, nullable=False),
     Column("confidence", Float(53), nullable=False),
     Column("finished_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("collection", Text, nullable=False, server_default=""),
+    Column("tags", JSONB, nullable=False, server_default="{}"),
+    Column("question", Text, nullable=False, server_default="", comment="with personal data and secrets masked"),
+    Column("reason", Text, nullable=False, server_default="", comment="of the last step"),
+    Column("model", Text, nullable=False, server_default="", comment="whose reply is the answer"),
+    Column("cost", Numeric, nullable=False, server_default="0", comment="USD; of all calls"),
+    Column("tokens", BigInteger, nullable=False, server_default="0", comment="of the context"),
+    Column("tokens_before", BigInteger, nullable=False, server_default="0", comment="of the context before the diet"),
+    Column("seconds", Float(53), nullable=False, server_default="0"),
+    Index("ask_finished", "finished_at"),
 )
 
 

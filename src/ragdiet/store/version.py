@@ -20,7 +20,7 @@ from ragdiet.errors import (
 if TYPE_CHECKING:
     from ragdiet.types import Space
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0008"
 """The newest revision in ``migrations/versions``; revisions sort as strings."""
 
 VERSION_QUERY = "SELECT version_num FROM ragdiet.alembic_version"

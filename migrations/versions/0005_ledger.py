@@ -1,0 +1,45 @@
+"""What each ask was about, and what it took."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    def column(name: str, kind: sa.types.TypeEngine, default: str, comment: str | None = None) -> sa.Column:
+        return sa.Column(name, kind, nullable=False, server_default=default, comment=comment)
+
+    for added in (
+        column("collection", sa.Text(), ""),
+        column("tags", JSONB(), "{}"),
+        column("question", sa.Text(), "", "with personal data and secrets masked"),
+        column("reason", sa.Text(), "", "of the last step"),
+        column("model", sa.Text(), "", "whose reply is the answer"),
+        column("cost", sa.Numeric(), "0", "USD; of all calls"),
+        column("tokens", sa.BigInteger(), "0", "of the context"),
+        column("tokens_before", sa.BigInteger(), "0", "of the context before the diet"),
+        column("seconds", sa.Float(53), "0"),
+    ):
+        op.add_column("ask", added, schema="ragdiet")
+    op.create_index("ask_finished", "ask", ["finished_at"], schema="ragdiet")
+
+
+def downgrade() -> None:
+    op.drop_index("ask_finished", "ask", schema="ragdiet")
+    for name in (
+        "collection",
+        "tags",
+        "question",
+        "reason",
+        "model",
+        "cost",
+        "tokens",
+        "tokens_before",
+        "seconds",
+    ):
+        op.drop_column("ask", name, schema="ragdiet")
