@@ -24,6 +24,7 @@ def upgrade() -> None:
         column("tokens", sa.BigInteger(), "0", "of the context"),
         column("tokens_before", sa.BigInteger(), "0", "of the context before the diet"),
         column("seconds", sa.Float(53), "0"),
+        column("reused", sa.Text(), "", "exact, similar or shared; else it was generated"),
     ):
         op.add_column("ask", added, schema="ragdiet")
     op.create_index("ask_finished", "ask", ["finished_at"], schema="ragdiet")
@@ -41,5 +42,6 @@ def downgrade() -> None:
         "tokens",
         "tokens_before",
         "seconds",
+        "reused",
     ):
         op.drop_column("ask", name, schema="ragdiet")

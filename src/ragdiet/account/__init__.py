@@ -40,6 +40,7 @@ __all__ = [
     "PriceBook",
     "PriceRow",
     "Ratio",
+    "Reused",
     "Stage",
     "Status",
     "TokenBand",

@@ -21,6 +21,7 @@ from ragdiet.types import Outcome, Usage
 
 Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
+Reused: TypeAlias = Literal["", "exact", "similar", "shared"]
 
 LOCAL_PRICE = "local: free"
 
@@ -55,7 +56,8 @@ class Call:
 class AskRow:
     """How an ask ended. ``question`` is as it may be kept: with personal data and secrets masked. ``reason`` is that of
     the last step, ``model`` the one whose reply is the answer, ``cost`` the sum of the ask's calls, USD.
-    ``tokens_before`` and ``tokens`` are those of the context before the diet and after it.
+    ``tokens_before`` and ``tokens`` are those of the context before the diet and after it. ``reused`` says why nothing
+    was generated for an answer: the same question was answered before, or one like it, or is being answered now.
     """
 
     prompt_id: str
@@ -71,6 +73,7 @@ class AskRow:
     tokens: int = 0
     tokens_before: int = 0
     seconds: float = 0.0
+    reused: Reused = ""
 
 
 class Ledger(Protocol):

@@ -46,14 +46,16 @@ WHERE call_id = %(call_id)s
 _FINISH = """
 INSERT INTO ragdiet.ask
     (prompt_id, tenant, collection, tags, question, outcome, reason, confidence, model, cost, tokens, tokens_before,
-     seconds)
+     seconds, reused)
 VALUES
     (%(prompt_id)s, %(tenant)s, %(collection)s, %(tags)s, %(question)s, %(outcome)s, %(reason)s, %(confidence)s,
-     %(model)s, %(cost)s, %(tokens)s, %(tokens_before)s, %(seconds)s)
+     %(model)s, %(cost)s, %(tokens)s, %(tokens_before)s, %(seconds)s,
+     %(reused)s)
 ON CONFLICT (prompt_id) DO UPDATE SET
     collection = excluded.collection, tags = excluded.tags, question = excluded.question, outcome = excluded.outcome,
     reason = excluded.reason, confidence = excluded.confidence, model = excluded.model, cost = excluded.cost,
-    tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds, finished_at = now()
+    tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds,
+    reused = excluded.reused, finished_at = now()
 """
 
 # Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.

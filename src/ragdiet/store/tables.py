@@ -223,6 +223,9 @@ ask = Table(
     Column("tokens", BigInteger, nullable=False, server_default="0", comment="of the context"),
     Column("tokens_before", BigInteger, nullable=False, server_default="0", comment="of the context before the diet"),
     Column("seconds", Float(53), nullable=False, server_default="0"),
+    Column(
+        "reused", Text, nullable=False, server_default="", comment="exact, similar or shared; else it was generated"
+    ),
     Index("ask_finished", "finished_at"),
 )
 
