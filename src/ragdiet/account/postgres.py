@@ -46,16 +46,28 @@ WHERE call_id = %(call_id)s
 _FINISH = """
 INSERT INTO ragdiet.ask
     (prompt_id, tenant, collection, tags, question, outcome, reason, confidence, model, cost, tokens, tokens_before,
-     seconds, reused)
+     seconds, reused, record)
 VALUES
     (%(prompt_id)s, %(tenant)s, %(collection)s, %(tags)s, %(question)s, %(outcome)s, %(reason)s, %(confidence)s,
      %(model)s, %(cost)s, %(tokens)s, %(tokens_before)s, %(seconds)s,
-     %(reused)s)
+     %(reused)s,
+     jsonb_set(%(record)s, '{versions,corpus}', coalesce(
+         (SELECT to_jsonb(version) FROM ragdiet.corpus WHERE tenant = %(tenant)s AND collection = %(collection)s),
+         'null')))
 ON CONFLICT (prompt_id) DO UPDATE SET
     collection = excluded.collection, tags = excluded.tags, question = excluded.question, outcome = excluded.outcome,
     reason = excluded.reason, confidence = excluded.confidence, model = excluded.model, cost = excluded.cost,
     tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds,
-    reused = excluded.reused, finished_at = now()
+    reused = excluded.reused, record = excluded.record, finished_at = now()
+"""
+
+# What went wrong is kept as a case; one that somebody has worked on stays as it is.
+_OPEN = """
+INSERT INTO ragdiet.failure (prompt_id, tenant, collection, kind, question, outcome, reason, record)
+SELECT prompt_id, tenant, collection, outcome, question, outcome, reason, record
+FROM ragdiet.ask
+WHERE prompt_id = %(prompt_id)s
+ON CONFLICT (prompt_id) DO NOTHING
 """
 
 # Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
@@ -122,11 +134,16 @@ class PostgresLedger:
     def finish(self, ask: AskRow) -> None:
         """Note how an ask ended."""
         waiting = self._waiting.take(ask.tenant)
-        values = {field.name: getattr(ask, field.name) for field in fields(ask)} | {"tags": Jsonb(dict(ask.tags))}
+        values = {field.name: getattr(ask, field.name) for field in fields(ask)} | {
+            "tags": Jsonb(dict(ask.tags)),
+            "record": Jsonb(dict(ask.record)),
+        }
 
         def write(connection: psycopg.Connection) -> None:
             _insert(connection, waiting)
             connection.execute(_FINISH, values)
+            if ask.outcome in ("failed", "abstained"):
+                connection.execute(_OPEN, values)
 
         try:
             self._run(ask.tenant, write)
