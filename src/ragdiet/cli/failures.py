@@ -77,7 +77,7 @@ def show(options: dict[str, Any], prompt_id: str) -> None:
 @click.option("--note")
 @click.option("--state", type=click.Choice(["open", "fixed", "closed"]), help="closed: it is no failure.")
 @click.pass_obj
-def tag(options: dict[str, Any], prompt_id: str, tags: tuple[str, ...], **found: Any) -> None:
+def tag(options: dict[str, Any], /, prompt_id: str, tags: tuple[str, ...], **found: Any) -> None:
     """Say what is known of a case: tags, its cause, what it should have given."""
     with opened(options) as rag:
         click.echo(_line(rag.failures.tag(prompt_id, *tags, **found)))
@@ -127,7 +127,7 @@ def feedback(options: dict[str, Any], prompt_id: str, good: bool, note: str) -> 
 @click.option("--cases/--no-cases", default=True, help="Whether the kept regression cases are asked too.")
 @click.pass_obj
 def evaluate(options: dict[str, Any], files: tuple[str, ...], cases: bool) -> None:
-    """Ask labelled questions (JSON lines in FILES) and the kept regression cases. Exit status 2 if any is not as expected.
+    """Ask labelled questions (JSON lines in FILES) and the kept regression cases. Exit status 2 if any is wrong.
 
     A line is {"question": ..., "answers": [...], "documents": [...], "outcome": ...}, with one of the last three at
     least.
