@@ -16,12 +16,12 @@ from ragdiet.ask import DEFAULT_BUDGET
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, CostRow
     from ragdiet.doctor import Diagnosis
     from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
+    from ragdiet.report import CostKey, Costs
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
@@ -254,7 +254,7 @@ class AsyncRAG:
             self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
         )
 
-    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
 

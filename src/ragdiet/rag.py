@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overl
 
 from ragdiet.account import (
     Calibration,
-    CostRow,
     PostgresLedger,
     PostgresRatios,
 )
@@ -43,6 +42,7 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
 from ragdiet.quality import Quality
+from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
     CorpusRewriter,
     HybridRetriever,
@@ -64,7 +64,7 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.account import Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
     from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
+    from ragdiet.report import CostKey
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
@@ -605,7 +606,7 @@ class RAG:
         with tracing(trace):
             return self._asker.quote(question, scope, budget)
 
-    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
 
         As the runtime role, what this RAG's tenant spent; as the owner, what all did.
@@ -613,7 +614,8 @@ class RAG:
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+        self.ledger.flush()
+        return read_costs(self.store, by=by, since=since, tenant=self.tenant)
 
     def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
         """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
