@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
+from ragdiet.account.exact import exact_sum
 from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
 from ragdiet.types import Outcome, Usage
@@ -74,6 +75,9 @@ class AskRow:
     tokens_before: int = 0
     seconds: float = 0.0
     reused: Reused = ""
+    database_seconds: float = 0.0
+    database_blocks: int | None = None
+    database_cost: Decimal | None = None
 
 
 class Ledger(Protocol):
@@ -122,7 +126,7 @@ class MemoryLedger:
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
-        return sum((call.cost for call in own), Decimal(0))
+        return exact_sum(call.cost for call in own)
 
 
 class Price(Protocol):
