@@ -30,7 +30,8 @@
     ├── StoreError                 the database
     │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
     │   │   ├── StoreNotReady      there, but silent, starting up, or without a free connection: wait
-    │   │   └── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   ├── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   └── LedgerUnavailable  nor can the disk take what a request costs, so it was not sent
     │   ├── StoreAccessDenied      the server, or AWS on the way to it, refuses the credentials
     │   ├── CertificateRejected    the server's certificate cannot be trusted, or it has none
     │   ├── DatabaseMissing        the server has no database of that name
@@ -229,6 +230,10 @@ class StoreNotReady(StoreUnavailable):
 
 class CommitUnknown(StoreUnavailable):
     """The connection was lost while it committed: what was written is whole, and there or not there."""
+
+
+class LedgerUnavailable(StoreUnavailable):
+    """What a request will cost can be written down neither in the database nor on disk, so it was not sent."""
 
 
 class StoreAccessDenied(StoreError):

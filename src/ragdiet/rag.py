@@ -124,7 +124,8 @@ class RAG:
     ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
     question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
     Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
-    ``allowed_tenants``, where these are given.
+    ``allowed_tenants``, where these are given. ``spool`` is the folder for ledger rows while the database cannot be
+    reached; ``PostgresLedger`` says which it is by default.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class RAG:
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
+        spool: str | os.PathLike[str] | None = None,
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
@@ -163,7 +165,7 @@ class RAG:
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
         check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
-        self.ledger = ledger or PostgresLedger(store)
+        self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
         self._searchable: set[tuple[str, str]] = set()
@@ -249,6 +251,8 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
+            # Not by its address: the server's socket may lie elsewhere when it is started again.
+            pieces.setdefault("spool", Path(path) / "spool")
             rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
@@ -311,7 +315,7 @@ class RAG:
         pieces: dict[str, Any],
     ) -> Self:
         try:
-            ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
@@ -400,10 +404,12 @@ class RAG:
         did more than 30 days ago is forgotten too, but for the cases in ``failures``.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
-        Searches do not find them in any case.
+        Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
         """
         self._check_schema()
         self.failures.forget(_RECORDS_KEPT)
+        if isinstance(self.ledger, PostgresLedger):
+            self.ledger.sweep(tenant=self.tenant)
         return self._collections.sweep(tenant=self.tenant)
 
     def reembed(

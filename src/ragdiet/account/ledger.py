@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias
 
+from ragdiet.account.exact import exact_sum
 from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
 from ragdiet.types import Outcome, Usage
@@ -76,6 +77,9 @@ class AskRow:
     seconds: float = 0.0
     reused: Reused = ""
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    database_seconds: float = 0.0
+    database_blocks: int | None = None
+    database_cost: Decimal | None = None
 
 
 class Ledger(Protocol):
@@ -124,7 +128,7 @@ class MemoryLedger:
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
-        return sum((call.cost for call in own), Decimal(0))
+        return exact_sum(call.cost for call in own)
 
 
 class Price(Protocol):

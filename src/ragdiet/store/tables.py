@@ -202,8 +202,16 @@ call = Table(
     Column("seconds", Float(53), nullable=False),
     Column("error", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "recorded_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="by the database's clock, when it got the row first",
+    ),
     Index("call_prompt", "prompt_id"),
     Index("call_started", "started_at"),
+    Index("call_open", "recorded_at", postgresql_where=text("status = 'started'")),
 )
 
 ask = Table(
@@ -227,6 +235,9 @@ ask = Table(
         "reused", Text, nullable=False, server_default="", comment="exact, similar or shared; else it was generated"
     ),
     Column("record", JSONB, comment="what it saw and did, for a month"),
+    Column("database_seconds", Float(53), nullable=False, server_default="0", comment="of its searches"),
+    Column("database_blocks", BigInteger, comment="read from storage by its searches; null where it is not known"),
+    Column("database_cost", Numeric, comment="USD; an estimate, and no part of cost"),
     Index("ask_finished", "finished_at"),
 )
 
