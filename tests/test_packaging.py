@@ -24,6 +24,7 @@ PUBLIC = [
     "BedrockGuardrail",
     "BedrockGuardrailChecks",
     "BedrockReranker",
+    "Chain",
     "Chunk",
     "Citation",
     "CodeChunker",
@@ -56,13 +57,19 @@ PUBLIC = [
     "RecursiveChunker",
     "Rejection",
     "Replaced",
+    "Research",
+    "SafeReply",
+    "Search",
     "Sentence",
     "SentenceDiet",
+    "Step",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
     "WithoutContext",
+    "cited",
     "compress",
+    "confident",
 ]
 
 
