@@ -15,6 +15,8 @@ from ragdiet.observe.events import (
 from ragdiet.observe.json_lines import JsonFormatter
 from ragdiet.observe.lines import log_event
 from ragdiet.observe.logs import JsonHandler, log_to
+from ragdiet.observe.otel import send_to_opentelemetry
+from ragdiet.observe.prom import count_in_prometheus
 from ragdiet.observe.trace import Trace, attempt, checked_id, current, new_id, running, tracing
 
 subscribe(log_event)
@@ -34,6 +36,7 @@ __all__ = [
     "attempt",
     "category_of",
     "checked_id",
+    "count_in_prometheus",
     "current",
     "emit",
     "ending",
@@ -43,6 +46,7 @@ __all__ = [
     "new_id",
     "running",
     "seconds_left",
+    "send_to_opentelemetry",
     "subscribe",
     "tracing",
 ]
