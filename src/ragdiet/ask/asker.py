@@ -23,7 +23,7 @@ from ragdiet.errors import InvalidArgument, RagdietError
 from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import attempt, cancelled, current, ending
+from ragdiet.observe import Asking, attempt, cancelled, current, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -180,7 +180,7 @@ class Asker:
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends):
+        with ending(ends), Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -200,7 +200,9 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                asking=asking,
             )
+            asking.took(state.attempts)
             try:
                 yield from self._take_all(state)
             except GeneratorExit:  # the reader of a stream has left it
@@ -220,6 +222,7 @@ class Asker:
             with attempt(len(state.attempts) + 1):
                 made = yield from self._take(step, state)
             state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+            state.asking.took(state.attempts)
             if not made.accepted:
                 yield from state.taken_back(made.reason)
 
@@ -317,7 +320,9 @@ class Asker:
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
         )
-        self._ledger.finish(self._row(state, answer))
+        row = self._row(state, answer)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
         return answer
 
     def _row(self, state: AskState, answer: Answer) -> AskRow:
