@@ -146,10 +146,10 @@ class PriceRow:
 
     def said(self) -> dict[str, str]:
         """All rates that are known, by name, as text."""
-        rates = {name: f"{rate:f}" for name, rate in self._named_rates()}
+        rates = {name: f"{rate.normalize(EXACT):f}" for name, rate in self._named_rates()}
         for name, tier in self.tiers.items():
             if not isinstance(tier, TierRates):
-                rates[f"tiers.{name}"] = f"x{tier:f}"
+                rates[f"tiers.{name}"] = f"x{tier.normalize(EXACT):f}"
         if self.long_context:
             rates["long_context.above"] = f"{self.long_context.above:,} tokens"
         return rates

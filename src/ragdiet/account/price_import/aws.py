@@ -23,7 +23,7 @@ from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_file import parse_json, read_text
 from ragdiet.account.price_import.aws_meter import Meter, meter_of, per
 from ragdiet.account.price_import.imported import Imported, tier_rates
-from ragdiet.account.price_row import Kind, LongContext, PriceRow
+from ragdiet.account.price_row import EXACT, Kind, LongContext, PriceRow
 from ragdiet.errors import InvalidArgument
 
 OFFERS = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
@@ -119,7 +119,7 @@ def _lines(path: str, content: Mapping[str, Any], skipped: dict[str, str]) -> It
                 skipped[name] = f"priced per {dimension['unit']!r}, and no word of how many that is"
                 continue
             of = 1000 if meter.rate == "per_1000_units" else 10**6
-            yield meter, name, region, _usd(path, sku, dimension["pricePerUnit"]["USD"]) * of / count
+            yield meter, name, region, _usd(path, sku, dimension["pricePerUnit"]["USD"], of / Decimal(count))
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidArgument(f"{path} has not the form of an AWS offer file: {error!r}") from error
 
@@ -128,14 +128,14 @@ def _newest(terms: Mapping[str, Any]) -> Any:
     return max(terms.values(), key=lambda term: str(term.get("effectiveDate", "")))
 
 
-def _usd(path: str, sku: str, text: object) -> Decimal:
+def _usd(path: str, sku: str, text: object, times: Decimal) -> Decimal:
     try:
         usd = Decimal(str(text))
     except InvalidOperation as error:
         raise InvalidArgument(f"{path}: SKU {sku} costs {text!r}, which is no number") from error
     if not usd.is_finite() or usd < 0:
         raise InvalidArgument(f"{path}: SKU {sku} costs {text!r}, not 0 or more")
-    return usd.normalize()
+    return EXACT.multiply(usd, times).normalize(EXACT)
 
 
 def _spelt_out(name: str, book: PriceBook) -> str | None:
@@ -145,7 +145,8 @@ def _spelt_out(name: str, book: PriceBook) -> str | None:
 
 
 def _ids(model: str, region: str, everywhere: bool, book: PriceBook) -> Iterator[tuple[str, PriceRow | None]]:
-    known = {row.model: row for row in book.newest if _bare(row.model) == model}
+    # A row of another region, such as GovCloud's, does not say that the id is asked for here.
+    known = {row.model: row for row in book.newest if _bare(row.model) == model and row.region in ("", region)}
     if everywhere:
         named = [f"global.{model}"]
     else:

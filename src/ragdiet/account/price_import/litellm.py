@@ -31,6 +31,7 @@ _NAMES = {
 _TIERS = {"batch": "_batches", "flex": "_flex", "priority": "_priority"}
 _MODES: Mapping[str, Kind] = {"chat": "generate", "embedding": "embed", "rerank": "rerank"}
 _REGION = re.compile(r"bedrock/([a-z]{2}(?:-gov)?-[a-z]+-\d)/([^/]+)")
+_ID = re.compile(r"(?:[a-z-]+\.)?[a-z0-9]+\.[a-z0-9.-]+(?::\d+)?")
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -75,7 +76,7 @@ def _rows(key: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> list[
         raise _Skipped("of the mantle endpoint, which has ids of its own")
     if "commitment" in key:
         raise _Skipped("provisioned throughput, by the hour")
-    if "/" in model:
+    if not _ID.fullmatch(model):
         raise _Skipped("a route of litellm's, no id of Bedrock's")
     mode = str(entry.get("mode"))
     if mode not in _MODES:
