@@ -14,7 +14,7 @@ from ragdiet.account.ledger import (
     Status,
     metered,
 )
-from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
+from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
@@ -29,8 +29,6 @@ __all__ = [
     "Calibrated",
     "Calibration",
     "Call",
-    "CostKey",
-    "CostRow",
     "Exact",
     "Ledger",
     "LongContext",
