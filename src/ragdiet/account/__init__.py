@@ -1,4 +1,5 @@
 from ragdiet.account.afford import affordable, affordable_tokens
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
@@ -24,6 +25,8 @@ __all__ = [
     "Accounted",
     "AskRow",
     "BilledTokens",
+    "BudgetState",
+    "Budgets",
     "Calibrated",
     "Calibration",
     "Call",
@@ -41,6 +44,7 @@ __all__ = [
     "PriceRow",
     "Ratio",
     "Reused",
+    "SpendingBudget",
     "Stage",
     "Status",
     "TokenBand",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from psycopg.types.json import Jsonb
 
+from ragdiet.account.strain import Strains
 from ragdiet.account.waiting import WaitingRows
 from ragdiet.errors import InvalidArgument
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ragdiet.account.ledger import AskRow, Call
     from ragdiet.protocols import Database
 
+T = TypeVar("T")
 CostKey: TypeAlias = Literal["stage", "model", "tenant", "tag", "day", "outcome"]
 
 _INSERT = """
@@ -33,6 +35,9 @@ VALUES
      %(cache_write_1h_tokens)s, %(units)s, %(price)s, %(cost)s, %(status)s, %(seconds)s, %(error)s, %(started_at)s)
 ON CONFLICT (call_id) DO NOTHING
 """
+
+# What the budgets' trigger leaves behind for the transaction.
+_TOLD = "SELECT current_setting('ragdiet.budgets', true)"
 
 _SETTLE = """
 UPDATE ragdiet.call SET
@@ -106,12 +111,26 @@ class PostgresLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting = WaitingRows(self._insert)
+        self._strains = Strains()
 
     def start(self, call: Call) -> None:
-        self._insert(call.tenant, [call])
+        """Raises OverBudget where the call may take more than a budget that binds it has left: then it has no row."""
+
+        def write(connection: psycopg.Connection) -> tuple[psycopg.Cursor, psycopg.Cursor]:
+            return connection.execute(_INSERT, _parameters(call)), connection.execute(_TOLD)
+
+        inserted, told = self._run(call.tenant, write)
+        if inserted.rowcount:  # not a repetition, which is told nothing
+            row = told.fetchone()
+            assert row is not None
+            self._strains.note(call.tenant, call.tags, row[0])
 
     def settle(self, call: Call) -> None:
         self._run(call.tenant, lambda connection: connection.execute(_SETTLE, _parameters(call)))
+
+    def strain(self, tenant: str, tags: Mapping[str, str]) -> str:
+        """Which budget holds such asks to the cheapest model; empty where none does, as far as this process knows."""
+        return self._strains.reason(tenant, tags)
 
     def record(self, call: Call) -> None:
         if call.cost or self._database.is_lent:
@@ -177,9 +196,10 @@ class PostgresLedger:
     def _insert(self, tenant: str, calls: Sequence[Call]) -> None:
         self._run(tenant, lambda connection: _insert(connection, calls))
 
-    def _run(self, tenant: str, write: Callable[[psycopg.Connection], object]) -> None:
-        """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated."""
-        self._database.run(write, tenant=tenant, repeatable=True)
+    def _run(self, tenant: str, write: Callable[[psycopg.Connection], T]) -> T:
+        """Each statement says of whole rows, by their keys, how they are to be: so it may be repeated. All are sent at
+        once with their COMMIT, lest a budget's row be locked while this process waits for its turn."""
+        return self._database.run(write, tenant=tenant, repeatable=True, pipelined=True)
 
 
 def _insert(connection: psycopg.Connection, calls: Sequence[Call]) -> None:
