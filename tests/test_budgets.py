@@ -113,7 +113,8 @@ def test_what_costs_nothing_counts_nowhere_and_what_is_known_only_after_it_is_ne
     ledger.flush()
     assert only(budgets).spent == 0
     ledger.record(done(call("0.01"), "0.01", tokens=60))
-    assert only(budgets).spent == 60 and only(budgets).left == -10
+    assert only(budgets).spent == 60
+    assert only(budgets).left == -10
     with pytest.raises(OverBudget, match="has -10 tokens left, and this call may take 100 tokens"):
         ledger.start(call("0.01"))
     ledger.start(call("0.01", tokens=0))  # a guard's units are no tokens
@@ -155,9 +156,11 @@ def test_what_was_spent_before_a_budget_was_set_counts(ledger: PostgresLedger, b
     ledger.settle(done(long_ago, "0.8"))  # in a period of its own, before this budget
     assert held(budgets) == (Decimal("0.6"), NONE)
     budgets.set(SpendingBudget(name="all", usd="2", per="ever"))
-    assert only(budgets).spent == Decimal("1.4") and only(budgets).resets_at is None
+    assert only(budgets).spent == Decimal("1.4")
+    assert only(budgets).resets_at is None
     budgets.set(SpendingBudget(name="all", tokens=1_000, tenant="nobody"))
-    assert only(budgets).spent == 0 and only(budgets).left == 1_000
+    assert only(budgets).spent == 0
+    assert only(budgets).left == 1_000
     budgets.remove("all")
     assert budgets.list() == ()
     with pytest.raises(InvalidArgument, match="no budget 'all'"):
@@ -189,7 +192,8 @@ def test_a_day_begins_at_midnight_utc_and_a_call_ends_in_the_day_it_began(
     assert rows == [(0, Decimal("0.9"), "00:00"), (Decimal("0.6"), 0, "00:00")]
     assert ends == (datetime(2026, 11, 1, tzinfo=UTC),)
     resets_at = only(budgets).resets_at
-    assert resets_at and resets_at.time() == datetime.min.time()
+    assert resets_at
+    assert resets_at.time() == datetime.min.time()
 
 
 def test_the_soft_limit_is_told_of_once_a_period(
@@ -197,7 +201,8 @@ def test_the_soft_limit_is_told_of_once_a_period(
 ) -> None:
     budgets.set(SpendingBudget(name="all", usd="1", soft=0.5))
     ledger.start(call("0.49"))
-    assert only(budgets).warned_at is None and not caplog.messages
+    assert only(budgets).warned_at is None
+    assert not caplog.messages
     ledger.start(call("0.01"))
     ledger.start(call("0.01"))
     assert caplog.messages == ["the budget 'all' is past 50% of its limit"]

@@ -58,6 +58,7 @@ PUBLIC = [
     "Replaced",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragdiet.account import MemoryLedger, PriceBook
+    from ragdiet.account import MemoryLedger, PriceBook, SpendingBudget
     from ragdiet.aio import AsyncRAG
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
@@ -97,6 +97,7 @@ _HOMES = {
     "Replaced": "types",
     "Sentence": "types",
     "SentenceDiet": "diet",
+    "SpendingBudget": "account",
     "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
     "Turn": "types",
@@ -147,6 +148,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Replaced",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",

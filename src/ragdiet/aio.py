@@ -16,7 +16,7 @@ from ragdiet.ask import DEFAULT_BUDGET
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, CostRow
+    from ragdiet.account import BudgetState, CostKey, CostRow, SpendingBudget
     from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
@@ -185,6 +185,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> Coroutine[None, None, Answer]: ...
 
     @overload
@@ -203,6 +204,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> AsyncAnswerStream: ...
 
     def ask(
@@ -220,6 +222,7 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
         """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``."""
         arguments: dict[str, Any] = {
@@ -233,6 +236,7 @@ class AsyncRAG:
             "collection": collection,
             "tenant": tenant,
             "prompt_id": prompt_id,
+            "max_billed_tokens": max_billed_tokens,
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
@@ -256,6 +260,11 @@ class AsyncRAG:
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    @property
+    def budgets(self) -> AsyncBudgets:
+        """See ``RAG.budgets``."""
+        return AsyncBudgets(self)
 
     async def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -289,6 +298,25 @@ class AsyncRAG:
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         bound = partial(copy_context().run, partial(call, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+
+class AsyncBudgets:
+    """See ``ragdiet.account.Budgets``."""
+
+    def __init__(self, rag: AsyncRAG) -> None:
+        self._rag = rag
+
+    async def set(self, budget: SpendingBudget) -> None:
+        """See ``Budgets.set``."""
+        await self._rag._run(lambda: self._rag.sync.budgets.set(budget))
+
+    async def list(self) -> tuple[BudgetState, ...]:
+        """See ``Budgets.list``."""
+        return await self._rag._run(lambda: self._rag.sync.budgets.list())
+
+    async def remove(self, name: str) -> None:
+        """See ``Budgets.remove``."""
+        await self._rag._run(lambda: self._rag.sync.budgets.remove(name))
 
 
 class AsyncAnswerStream:

@@ -1,10 +1,12 @@
 from ragdiet.account.afford import affordable, affordable_tokens
+from ragdiet.account.allowance import allowing
 from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
     AskRow,
+    Budgeted,
     Call,
     Ledger,
     MemoryLedger,
@@ -26,6 +28,7 @@ __all__ = [
     "AskRow",
     "BilledTokens",
     "BudgetState",
+    "Budgeted",
     "Budgets",
     "Calibrated",
     "Calibration",
@@ -54,5 +57,6 @@ __all__ = [
     "accounted_generator",
     "affordable",
     "affordable_tokens",
+    "allowing",
     "metered",
 ]

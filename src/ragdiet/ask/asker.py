@@ -76,6 +76,7 @@ class Asker:
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
+        self._spending = Spending(self._generators, ledger, guards)
         self._search = Search(
             embedder=embedder,
             retriever=retriever,
@@ -83,8 +84,8 @@ class Asker:
             reranker=reranker,
             confidence=confidence,
             ledger=ledger,
+            strain=self._spending.strain,
         )
-        self._spending = Spending(self._generators, ledger, guards)
         self._reading = Reading(
             compressor=compressor,
             generators=self._generators,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ragdiet.account import Ledger, metered
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState
-from ragdiet.errors import ModelError
+from ragdiet.errors import ModelError, OverBudget
 from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, stop_fault, system_text, without_refusal
 from ragdiet.guard import Guards
 from ragdiet.protocols import StreamingGenerator
@@ -83,6 +83,11 @@ class Reading:
         state.context = self._spending.affordable(model, prompt, state, partial(self._asked_diet, state))
         prompt = replace(prompt, context=state.context)
         again = ""
+        if strain := self._spending.held_back(model, prompt):
+            state.reason = "over budget"
+            return Attempt(
+                step="read", model=model, accepted=False, reason=f"only the cheapest model is asked, since {strain}"
+            )
         if problem := self._spending.too_dear(model, prompt, state):
             state.reason = "over budget"
             return Attempt(step="read", model=model, accepted=False, reason=problem)
@@ -94,6 +99,9 @@ class Reading:
                 yield from state.taken_back(f"{prompt.max_tokens} tokens cut the reply off")
                 whole = yield from self._generated(model, longer, state)
                 generation = replace(whole, cost=generation.cost + whole.cost)
+        except OverBudget as error:
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=f"not asked: {error}{again}")
         except ModelError as error:
             state.reason = "models failed"
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
