@@ -221,7 +221,7 @@ def test_the_soft_limit_is_told_of_once_a_period(
     assert ledger.strain("", {"team": "search"}) == ""
 
 
-def test_many_at_once_never_pass_a_limit(dsn: str) -> None:
+def test_many_at_once_never_pass_a_limit(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
     """64 threads, two budgets that overlap, and one that is set while they run; a watcher reads all the while."""
     database = Database(dsn, timeout=30, max_size=16)
     ledger, budgets = PostgresLedger(database), Budgets(database, tenant="")
@@ -261,6 +261,7 @@ def test_many_at_once_never_pass_a_limit(dsn: str) -> None:
     watcher.join()
     assert refused > 0
     assert over == []
+    assert [record.message for record in caplog.records if record.name.startswith("psycopg")] == []
     with psycopg.connect(dsn) as connection:
         for state in budgets.list():
             assert state.left >= 0
