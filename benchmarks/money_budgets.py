@@ -80,9 +80,7 @@ def _timed(threads: ThreadPoolExecutor, generator: ConverseGenerator, calls: int
     return time.perf_counter() - began
 
 
-def _drained(
-    threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Budgets, server: BedrockServer
-) -> Row:
+def _drained(threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Budgets, server: BedrockServer) -> Row:
     """A new budget of the limit, on which all threads spend until each was refused."""
     before = server.bill.total
     kept.set(SpendingBudget(name="drained", usd=LIMIT, tag=None, per="ever"))

@@ -149,7 +149,7 @@ def test_what_was_spent_before_a_budget_was_set_counts(ledger: PostgresLedger, b
         ledger.start(one)
     ledger.settle(done(spent, "0.5"))
     with psycopg.connect(dsn) as connection:
-        connection.execute("UPDATE ragdiet.call SET booked_at = now() - '40 days'::interval WHERE cost = 0.9")
+        connection.execute("UPDATE ragdiet.call SET recorded_at = now() - '40 days'::interval WHERE cost = 0.9")
     budgets.set(SpendingBudget(name="all", usd="1"))
     assert held(budgets) == (Decimal("0.5"), Decimal("0.2"))
     ledger.settle(done(open_one, "0.1"))
@@ -174,7 +174,7 @@ def test_a_day_begins_at_midnight_utc_and_a_call_ends_in_the_day_it_began(
     late = call("0.7")
     ledger.start(late)
     with psycopg.connect(dsn) as connection:  # midnight has passed
-        connection.execute("UPDATE ragdiet.call SET booked_at = booked_at - '1 day'::interval")
+        connection.execute("UPDATE ragdiet.call SET recorded_at = recorded_at - '1 day'::interval")
         connection.execute("UPDATE ragdiet.budget_period SET starts = starts - '1 day'::interval")
     assert only(budgets).left == 1
     ledger.start(call("0.9"))

@@ -42,17 +42,18 @@ BEGIN
                     - CASE OLD.status WHEN 'started' THEN 0 ELSE amount_before END,
                 reserved = reserved + CASE NEW.status WHEN 'started' THEN amount ELSE 0 END
                     - CASE OLD.status WHEN 'started' THEN amount_before ELSE 0 END
-            WHERE budget_id = own.id AND starts = ragdiet.period_start(own.per, NEW.booked_at);
+            WHERE budget_id = own.id AND starts = ragdiet.period_start(own.per, NEW.recorded_at);
             CONTINUE;
         END IF;
         INSERT INTO ragdiet.budget_period AS period (budget_id, starts, tenant, spent, reserved)
-        VALUES (own.id, ragdiet.period_start(own.per, NEW.booked_at), own.tenant,
+        VALUES (own.id, ragdiet.period_start(own.per, NEW.recorded_at), own.tenant,
                 CASE NEW.status WHEN 'started' THEN 0 ELSE amount END,
                 CASE NEW.status WHEN 'started' THEN amount ELSE 0 END)
         ON CONFLICT (budget_id, starts) DO UPDATE SET
             spent = period.spent + excluded.spent, reserved = period.reserved + excluded.reserved
         RETURNING * INTO held;
-        IF NEW.status = 'started' AND amount > 0 AND held.spent + held.reserved > own.most THEN
+        IF NEW.status = 'started' AND amount > 0 AND held.spent + held.reserved > own.most
+                AND current_setting('ragdiet.late', true) IS DISTINCT FROM 'yes' THEN
             RAISE EXCEPTION 'over budget' USING ERRCODE = 'RD001', DETAIL = jsonb_build_object(
                 'budget', own.name, 'unit', own.unit, 'asked', amount::text,
                 'left', (own.most - held.spent - held.reserved + amount)::text,
@@ -95,13 +96,11 @@ _FUNCTIONS = (
 
 
 def upgrade() -> None:
-    # By the database's clock, which is one for all: a caller's could jump over the end of a period.
-    op.add_column("call", sa.Column("booked_at", sa.DateTime(timezone=True)), schema="ragdiet")
     execute = op.get_bind().exec_driver_sql
-    execute("UPDATE ragdiet.call SET booked_at = started_at")
-    op.alter_column("call", "booked_at", server_default=sa.text("now()"), nullable=False, schema="ragdiet")
+    # Periods go by this clock, which is one for all: a caller's could jump over their end.
+    execute("UPDATE ragdiet.call SET recorded_at = started_at WHERE started_at < recorded_at")
     # Rows come in this order, so ranges of blocks tell them apart, and an update need not touch the index.
-    op.create_index("call_booked", "call", ["booked_at"], schema="ragdiet", postgresql_using="brin")
+    op.create_index("call_recorded", "call", ["recorded_at"], schema="ragdiet", postgresql_using="brin")
     op.create_table(
         "budget",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), primary_key=True),
@@ -153,5 +152,4 @@ def downgrade() -> None:
     op.drop_table("budget_period", schema="ragdiet")
     op.drop_table("budget", schema="ragdiet")
     execute("DROP FUNCTION ragdiet.period_start(text, timestamptz), ragdiet.period_end(text, timestamptz)")
-    op.drop_index("call_booked", "call", schema="ragdiet")
-    op.drop_column("call", "booked_at", schema="ragdiet")
+    op.drop_index("call_recorded", "call", schema="ragdiet")

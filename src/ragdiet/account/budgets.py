@@ -42,7 +42,7 @@ SELECT own.id, own.starts, own.tenant,
        coalesce(sum(ragdiet.booked(own.unit, c)) FILTER (WHERE c.status = 'started'), 0)
 FROM (SELECT *, ragdiet.period_start(per, now()) AS starts FROM ragdiet.budget WHERE id = %(id)s) own
 LEFT JOIN ragdiet.call c
-    ON c.booked_at >= own.starts AND (own.tenant IS NULL OR c.tenant = own.tenant)
+    ON c.recorded_at >= own.starts AND (own.tenant IS NULL OR c.tenant = own.tenant)
     AND (own.tag_key IS NULL OR c.tags ->> own.tag_key = own.tag_value)
 GROUP BY own.id, own.starts, own.tenant
 """
