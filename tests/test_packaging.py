@@ -62,6 +62,7 @@ PUBLIC = [
     "Search",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
     "Step",
     "StructureChunker",
     "TitanEmbedder",

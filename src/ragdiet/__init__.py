@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragdiet.account import MemoryLedger, PriceBook
+    from ragdiet.account import MemoryLedger, PriceBook, SpendingBudget
     from ragdiet.aio import AsyncRAG
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
@@ -102,6 +102,7 @@ _HOMES = {
     "Search": "fallback",
     "Sentence": "types",
     "SentenceDiet": "diet",
+    "SpendingBudget": "account",
     "Step": "fallback",
     "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
@@ -159,6 +160,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Search",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
     "Step",
     "StructureChunker",
     "TitanEmbedder",

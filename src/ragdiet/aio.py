@@ -188,6 +188,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> Coroutine[None, None, Answer]: ...
 
     @overload
@@ -206,6 +207,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> AsyncAnswerStream: ...
 
     def ask(
@@ -223,6 +225,7 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
         """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``.
 
@@ -239,6 +242,7 @@ class AsyncRAG:
             "collection": collection,
             "tenant": tenant,
             "prompt_id": prompt_id,
+            "max_billed_tokens": max_billed_tokens,
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
@@ -262,6 +266,11 @@ class AsyncRAG:
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    @property
+    def budgets(self) -> Awaited:
+        """See ``RAG.budgets``."""
+        return Awaited(self, self.sync.budgets)
 
     @property
     def failures(self) -> Awaited:

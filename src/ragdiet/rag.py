@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overl
 
 from ragdiet.account import (
     Accounted,
+    Budgets,
     Calibration,
     PostgresLedger,
     PostgresRatios,
+    allowing,
 )
 from ragdiet.analysis import analyzer
-from ragdiet.arguments import as_turn, checked_deadline, checked_expiry, checked_money, checked_name, checked_tenant
+from ragdiet.arguments import (
+    as_turn,
+    checked_deadline,
+    checked_expiry,
+    checked_money,
+    checked_name,
+    checked_tenant,
+    checked_tokens,
+)
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
@@ -538,6 +548,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> Answer: ...
 
     @overload
@@ -556,6 +567,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> AnswerStream: ...
 
     def ask(
@@ -573,6 +585,7 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
     ) -> Answer | AnswerStream:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
@@ -580,26 +593,28 @@ class RAG:
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
         ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
-        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
+        ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
         ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``.
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
         spend = None if max_cost is None else checked_money(max_cost)
+        tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
         asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": checked_deadline(deadline), "history": turns}
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
-            with tracing(trace):
+            with tracing(trace), allowing(tokens):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
         self._check_search(scope)
-        with tracing(trace):
+        with tracing(trace), allowing(tokens):
             return self._asker.ask(question, scope, **asked)
 
     def quote(
@@ -660,6 +675,17 @@ class RAG:
             self.failures if cases else None,
             owner,
         )
+
+    @property
+    def budgets(self) -> Budgets:
+        """What tenants, tags or all may spend in a day, a month, or ever: ``set``, ``list`` and ``remove``.
+
+        >>> rag.budgets.set(SpendingBudget(name="acme", usd="5", per="day", tenant="acme"))   # doctest: +SKIP
+        """
+        self._check_schema()
+        if not isinstance(self.ledger, PostgresLedger):
+            raise InvalidArgument("budgets are kept with the ledger in the database: this RAG was given another ledger")
+        return Budgets(self.store, tenant=self.tenant)
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None

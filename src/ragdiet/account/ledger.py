@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from ragdiet.account.allowance import allowance
 from ragdiet.account.exact import exact_sum
 from ragdiet.errors import ModelError
 from ragdiet.observe import CallEnded, category_of, current, emit, new_id
@@ -96,6 +97,14 @@ class Ledger(Protocol):
     def finish(self, ask: AskRow) -> None: ...
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal: ...
+
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A ledger that knows budgets: ``strain`` says, in words, which of them holds asks of this tenant with these tags
+    to the cheapest model; empty where none does."""
+
+    def strain(self, tenant: str, tags: Mapping[str, str]) -> str: ...
 
 
 class MemoryLedger:
@@ -190,6 +199,7 @@ def metered(
 ) -> Iterator[OpenCall]:
     """Account for one request: the body sends it and calls ``settle`` on what this yields.
 
+    Raises OverBudget, and sends nothing, where the request may take more than a budget or the ask has left.
     ``price=None`` is local work, written once, when it is done. A body that fails before it settles
     leaves a ``failed`` row at no cost, or ``unknown`` at the worst case where the provider may bill
     the try all the same (``ModelError.may_be_billed``, or an error that is no ModelError). A body
@@ -214,8 +224,16 @@ def metered(
         ),
         price,
     )
+    granted, worst_tokens = allowance() if price else None, opened.call.usage.total_tokens
+    if granted:
+        granted.take(worst_tokens)
     if price:
-        ledger.start(opened.call)
+        try:
+            ledger.start(opened.call)
+        except BaseException:
+            if granted:
+                granted.give_back(worst_tokens)
+            raise
     opened.begin()
     try:
         yield opened
@@ -246,6 +264,8 @@ def metered(
                 category=opened.category,
             )
         )
+        if granted:
+            granted.give_back(worst_tokens - opened.call.usage.total_tokens)
         if price:
             ledger.settle(opened.call)
         else:
