@@ -17,6 +17,7 @@ from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
     from ragdiet.account import CostKey, CostRow
+    from ragdiet.answers import AnswerStats
     from ragdiet.doctor import Diagnosis
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
@@ -185,6 +186,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        fresh: bool = ...,
     ) -> Coroutine[None, None, Answer]: ...
 
     @overload
@@ -203,6 +205,7 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        fresh: bool = ...,
     ) -> AsyncAnswerStream: ...
 
     def ask(
@@ -220,6 +223,7 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        fresh: bool = False,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
         """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``."""
         arguments: dict[str, Any] = {
@@ -233,6 +237,7 @@ class AsyncRAG:
             "collection": collection,
             "tenant": tenant,
             "prompt_id": prompt_id,
+            "fresh": fresh,
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
@@ -252,6 +257,11 @@ class AsyncRAG:
         return await self._run(
             self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
         )
+
+    @property
+    def answers(self) -> AsyncAnswers:
+        """See ``RAG.answers``."""
+        return AsyncAnswers(self)
 
     async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
         """See ``RAG.costs``."""
@@ -289,6 +299,21 @@ class AsyncRAG:
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         bound = partial(copy_context().run, partial(call, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+
+class AsyncAnswers:
+    """See ``ragdiet.answers.Answers``."""
+
+    def __init__(self, rag: AsyncRAG) -> None:
+        self._rag = rag
+
+    async def stats(self) -> AnswerStats:
+        """See ``Answers.stats``."""
+        return await self._rag._run(lambda: self._rag.sync.answers.stats())
+
+    async def clear(self, collection: str | None = None) -> int:
+        """See ``Answers.clear``."""
+        return await self._rag._run(lambda: self._rag.sync.answers.clear(collection))
 
 
 class AsyncAnswerStream:

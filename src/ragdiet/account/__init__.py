@@ -9,6 +9,7 @@ from ragdiet.account.ledger import (
     MemoryLedger,
     OpenCall,
     Price,
+    Reused,
     Stage,
     Status,
     metered,

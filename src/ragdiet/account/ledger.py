@@ -19,7 +19,7 @@ from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
 from ragdiet.types import Outcome, Usage
 
-Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
+Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count", "reuse"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
 Reused: TypeAlias = Literal["", "exact", "similar", "shared"]
 

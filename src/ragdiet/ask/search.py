@@ -87,7 +87,7 @@ class Search:
         try:
             hits = self._reranked(wanted, hits, scope.k)
         except ModelError as error:
-            hits = Hits(hits[: scope.k], found=hits.found)
+            hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
             notes.append(f"in the retriever's order, since the reranker failed: {error}")
         if not hits:
             return Attempt(step=name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
@@ -117,7 +117,7 @@ class Search:
         if self._reranker is None or not hits:
             return hits
         with self._reranker_row():
-            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
 
     def _reranker_row(self) -> AbstractContextManager[object]:
         """A row at no cost, unless the reranker writes its own."""
