@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
@@ -22,6 +23,7 @@ from ragdiet.account import (
     allowing,
 )
 from ragdiet.analysis import analyzer
+from ragdiet.answers import AnswerCache, Answers, KeptAnswers, identity
 from ragdiet.arguments import (
     as_turn,
     checked_deadline,
@@ -54,6 +56,7 @@ from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, j
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
+from ragdiet.protocols import Priced
 from ragdiet.quality import Quality
 from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
@@ -140,6 +143,10 @@ class RAG:
     Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
     ``allowed_tenants``, where these are given. ``spool`` is the folder for ledger rows while the database cannot be
     reached; ``PostgresLedger`` says which it is by default.
+
+    ``answer_cache`` keeps answers for the same question, until the collection changes: by default ``AnswerCache()``
+    where a model of the chain has a price; None keeps none. Pieces of your own are told apart by their class and the
+    plain values that they hold, or by an attribute ``cache_identity``.
     """
 
     def __init__(
@@ -169,6 +176,7 @@ class RAG:
         guards: Sequence[Guard] | None = None,
         allowed_models: Collection[str] | None = None,
         allowed_tenants: Collection[str] | None = None,
+        answer_cache: AnswerCache | Literal["auto"] | None = "auto",
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -208,11 +216,14 @@ class RAG:
             "guards": guards,
             "allowed_models": allowed_models,
             "allowed_tenants": allowed_tenants,
+            "answer_cache": answer_cache,
             "collection": collection,
             "tenant": tenant,
         }
+        settings = _answer_settings(answer_cache, generators)
         token_model = _token_model(embedder) if late_interaction else None
         masking = masking or Masking()
+        guards = (InjectionGuard(),) if guards is None else guards
         self._outgoing = Outgoing(self.ledger, masking)
         embedder = self._outgoing.embedder(embedder)
         self._ingestor = partial(
@@ -228,21 +239,28 @@ class RAG:
         )
         self._collections = Collections(store, self.space)
         self._retriever = retriever or HybridRetriever(store, self.space, token_model=token_model)
+        rewriter = rewriter or CorpusRewriter(store)
+        compressor = compressor or SentenceDiet(language=language)
+        confidence = confidence or LogisticConfidence.default(self.space)
+        answered_by = (chain, self.space, self._retriever, rewriter, reranker, compressor, confidence)
         self._asker = Asker(
             embedder=embedder,
             retriever=self._retriever,
-            rewriter=rewriter or CorpusRewriter(store),
+            rewriter=rewriter,
             reranker=self._outgoing.reranker(reranker),
-            compressor=compressor or SentenceDiet(language=language),
+            compressor=compressor,
             chain=chain.wrapped(self._outgoing.generator),
             breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},
-            confidence=confidence or LogisticConfidence.default(self.space),
+            confidence=confidence,
             ledger=self.ledger,
             system=system,
             examples=examples,
             language=language,
             clarifier=Clarifier(language) if clarify else None,
-            guards=Guards((InjectionGuard(),) if guards is None else guards, masking, self.ledger),
+            guards=Guards(guards, masking, self.ledger),
+            answers=KeptAnswers(store, settings) if settings else None,
+            similar=settings.threshold(self.space, language) if settings else None,
+            identity=identity((version("ragdiet"), *answered_by, system, examples, language, clarify, guards, masking)),
         )
 
     @classmethod
@@ -549,6 +567,7 @@ class RAG:
         tenant: str | None = ...,
         prompt_id: str | None = ...,
         max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> Answer: ...
 
     @overload
@@ -568,6 +587,7 @@ class RAG:
         tenant: str | None = ...,
         prompt_id: str | None = ...,
         max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> AnswerStream: ...
 
     def ask(
@@ -586,6 +606,7 @@ class RAG:
         tenant: str | None = None,
         prompt_id: str | None = None,
         max_billed_tokens: int | None = None,
+        fresh: bool = False,
     ) -> Answer | AnswerStream:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
@@ -596,7 +617,8 @@ class RAG:
         it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
         ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
-        ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``.
+        ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``. ``fresh=True`` asks anew
+        where an answer is kept (``answer_cache``), and keeps the new one.
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
@@ -604,7 +626,13 @@ class RAG:
         tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
-        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": checked_deadline(deadline), "history": turns}
+        asked: _Asked = {
+            "budget": budget,
+            "max_cost": spend,
+            "deadline": checked_deadline(deadline),
+            "history": turns,
+            "fresh": fresh,
+        }
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
@@ -686,6 +714,13 @@ class RAG:
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("budgets are kept with the ledger in the database: this RAG was given another ledger")
         return Budgets(self.store, tenant=self.tenant)
+
+    @property
+    def answers(self) -> Answers:
+        """The answers that are kept for this RAG's tenant: what they saved, and how to forget them."""
+        self._check_schema()
+        flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None
+        return Answers(self.store, tenant=self.tenant, flush=flush)
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -847,6 +882,12 @@ def _checked_chain(chain: Chain | None, models: Sequence[Generator | str], resea
     return chain
 
 
+def _answer_settings(given: AnswerCache | Literal["auto"] | None, models: Sequence[Generator]) -> AnswerCache | None:
+    if given != "auto":
+        return given
+    return AnswerCache() if any(isinstance(model, Priced) for model in models) else None
+
+
 def _token_model(embedder: Embedder) -> Embedder:
     from ragdiet.embed import MiniLM
 
@@ -858,6 +899,7 @@ class _Asked(TypedDict):
     max_cost: Decimal | None
     deadline: float | None
     history: tuple[Turn, ...]
+    fresh: bool
 
 
 class _Closeable(Protocol):

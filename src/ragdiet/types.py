@@ -173,14 +173,19 @@ class Hit:
 class Hits(tuple[Hit, ...]):
     """A tuple of hits that shows itself as a table in a notebook.
 
-    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``.
+    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``. ``version`` counts the changes
+    of the collection up to the search, which at a replica may be fewer than there are; None where that is not known.
     """
 
     found: Mapping[str, int]
+    version: int | None
 
-    def __new__(cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None) -> Self:
+    def __new__(
+        cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None, version: int | None = None
+    ) -> Self:
         made = super().__new__(cls, hits)
         made.found = dict(found or {})
+        made.version = version
         return made
 
     def _repr_html_(self) -> str:

@@ -21,7 +21,7 @@ from ragdiet.errors import ModelError
 from ragdiet.observe import CallEnded, category_of, current, emit, new_id
 from ragdiet.types import Outcome, Usage
 
-Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
+Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count", "reuse"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
 Reused: TypeAlias = Literal["", "exact", "similar", "shared"]
 

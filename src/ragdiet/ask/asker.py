@@ -11,9 +11,10 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger
+from ragdiet.account import AskRow, Ledger, metered
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
+from ragdiet.ask.reuse import Found, Reuse
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
@@ -39,12 +40,14 @@ from ragdiet.types import (
     Passage,
     Quote,
     Turn,
+    Usage,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.answers import KeptAnswers
     from ragdiet.bedrock import Breaker
     from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
@@ -72,6 +75,9 @@ class Asker:
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        answers: KeptAnswers | None = None,
+        similar: float | None = None,
+        identity: str = "",
     ) -> None:
         self.chain = chain
         self._generators = chain.generators
@@ -108,6 +114,17 @@ class Asker:
             "prompt": self._reading.prompt_version,
             "language": language,
         }
+        self._reuse = (
+            Reuse(
+                answers,
+                pieces=identity,
+                threshold=similar,
+                vector=self._search.vectors,
+                for_record=guards.for_record,
+            )
+            if answers
+            else None
+        )
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
@@ -142,9 +159,11 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Answer:
-        """Run the chain. Only an argument that cannot work, and the database, raise."""
-        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        """Run the chain, unless the answer is there and need not be ``fresh``. Only an argument that cannot work, and
+        the database, raise."""
+        run = self._run(question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=False, leads=True)
         try:
             while True:
                 next(run)
@@ -161,11 +180,15 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Steps[str, None, Answer]:
         """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
         question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
         replies, and of other models, nothing is shown before it is judged."""
-        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+        streams = not self._guards.judges_replies
+        return self._run(
+            question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=streams, leads=False
+        )
 
     def _run(
         self,
@@ -176,7 +199,9 @@ class Asker:
         deadline: float | None,
         history: Sequence[Turn],
         *,
+        fresh: bool,
         streams: bool,
+        leads: bool,
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
@@ -203,28 +228,66 @@ class Asker:
                 asking=asking,
             )
             asking.took(state.attempts)
-            try:
-                yield from self._take_all(state)
-            except GeneratorExit:  # the reader of a stream has left it
-                state.reason = "cancelled"
-                with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
-                    self._answer(state)
-                raise
-            answer = self._answer(state)
+            if self._reuse is None or judged.refusal:
+                answer = yield from self._answered(state)
+            else:
+                with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
+                    if turn.found is None:
+                        answer = yield from self._answered(state)
+                        turn.ends(state, answer)
+                    else:
+                        answer = self._given_again(state, turn.found)
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
                 yield from pieces(answer.text)
             return answer
 
-    def _take_all(self, state: AskState) -> Steps[str, None, None]:
-        while step := self._next(state):
-            began = time.perf_counter()
-            with attempt(len(state.attempts) + 1):
-                made = yield from self._take(step, state)
-            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-            state.asking.took(state.attempts)
-            if not made.accepted:
-                yield from state.taken_back(made.reason)
+    def _answered(self, state: AskState) -> Steps[str, None, Answer]:
+        """Take the steps of the chain to their end."""
+        try:
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                state.asking.took(state.attempts)
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+        except GeneratorExit:  # the reader of a stream has left it
+            state.reason = "cancelled"
+            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+                self._answer(state)
+            raise
+        return self._answer(state)
+
+    def _given_again(self, state: AskState, found: Found) -> Answer:
+        """An answer that was there, as this ask's own."""
+        trace, kept = current(), found.kept
+        with metered(self._ledger, stage="reuse", model="local:answers") as row:
+            row.settle(Usage(), served=kept.prompt_id)
+        reused = Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        answer = replace(
+            kept.answer,
+            cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
+            attempts=(*state.attempts, reused),
+            prompt_id=trace.prompt_id,
+        )
+        self._ledger.finish(
+            AskRow(
+                prompt_id=answer.prompt_id,
+                outcome=answer.outcome,
+                confidence=answer.confidence,
+                tenant=trace.tenant,
+                collection=state.scope.collection,
+                tags=trace.tags,
+                question=self._guards.for_record(state.question),
+                model=kept.model,
+                cost=answer.cost,
+                seconds=time.monotonic() - state.began,
+                reused=found.how,
+            )
+        )
+        return answer
 
     def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
         """Retrieves and diets (which may pay for one embedding of the question), but asks no model.

@@ -90,12 +90,12 @@ class Searching:
         wanted = without_exclusions(asked.question)
         try:
             if self._is_reranker_paid and (strain := self._spending.strain()):
-                hits = Hits(hits[: scope.k], found=hits.found)
+                hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
                 notes.append(f"in the retriever's order, since {strain}")
             else:
                 hits = self._reranked(wanted, hits, scope.k)
         except (ModelError, OverBudget) as error:
-            hits = Hits(hits[: scope.k], found=hits.found)
+            hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
             notes.append(f"in the retriever's order, since the reranker {_said(error)}")
         if not hits:
             return Attempt(step=step.name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
@@ -131,7 +131,7 @@ class Searching:
         if self._reranker is None or not hits:
             return hits
         with self._reranker_row():
-            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
 
     @property
     def _is_reranker_paid(self) -> bool:

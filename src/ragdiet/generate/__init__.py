@@ -1,4 +1,4 @@
-from ragdiet.generate.citations import citations, cited_claims
+from ragdiet.generate.citations import MARK, citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.converse_request import ConverseGuardrail
 from ragdiet.generate.converse_stream import ConverseStream
@@ -12,6 +12,7 @@ from ragdiet.generate.stop import stop_fault
 
 __all__ = [
     "LONGEST",
+    "MARK",
     "REFUSAL",
     "SMOLLM2",
     "SYSTEM",
