@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from ragdiet.account import LongContext, PriceBook, TierRates
 from ragdiet.account.price_file import parse_rows
-from ragdiet.account.price_import import Difference, Imported, aws_prices, differences, litellm_prices
+from ragdiet.account.price_import import Imported, aws_prices, differences, litellm_prices
 from ragdiet.cli import main
 from ragdiet.errors import InvalidArgument
 
@@ -357,10 +357,28 @@ def test_what_is_new_changed_gone_or_ones_own(tmp_path: Path) -> None:
         ("kept", "x.own"),
         ("new", "x.new"),
     ]
-    changed: Difference = found[0]
-    assert changed.rates == (("input", "1", "3"),)
-    assert changed.after is not None
-    assert changed.after.cache_read == Decimal("0.1")
+
+
+def test_a_changed_row_keeps_only_what_surely_still_holds(tmp_path: Path) -> None:
+    book = book_of(*((name, "1", "litellm 1 price table") for name in ("x.dearer", "x.tier", "x.place")))
+    same = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
+    tier = {"input_cost_per_token_flex": 5e-07, "output_cost_per_token_flex": 1e-06}
+    table = {
+        "x.dearer": entry(input_cost_per_token=3e-06, output_cost_per_token=2e-06),
+        "x.tier": entry(**same, **tier),
+        "x.place": entry(**same),
+        "bedrock/eu-west-1/x.place": entry(**same, **tier),
+    }
+    dearer, place, tiered = differences(book, litellm_prices(wheel(tmp_path, table), checked=DAY))
+    assert (dearer.model, place.region, tiered.model) == ("x.dearer", "eu-west-1", "x.tier")
+    assert dearer.rates == (("input", "1", "3"), ("cache_read", "0.1", "-"))
+    assert place.after is not None
+    assert place.after.cache_read is None
+    assert tiered.after is not None
+    assert tiered.after.cache_read == Decimal("0.1")
+    assert tiered.after.reference == (
+        "litellm 9.8.7 price table @ 2026-11-30 (what it lacks: litellm 1 price table @ 2026-11-01)"
+    )
 
 
 # -- the command line --------------------------------------------------------------------------------------------
@@ -375,7 +393,7 @@ def test_refresh_shows_and_writes_only_when_told(tmp_path: Path) -> None:
     path, own = offer(tmp_path / "offer.json", *lines), tmp_path / "own.json"
     shown = run("refresh", "--aws", path)
     assert shown.exit_code == 0
-    assert f"changed {MICRO} in us-east-1: input 0.035 -> 0.04\n" in shown.stdout
+    assert f"changed {MICRO} in us-east-1: input 0.035 -> 0.04, cache_read 0.00875 -> -" in shown.stdout
     assert "0 the same, 0 new, 2 changed" in shown.stderr
     assert not own.exists()
     written = run("refresh", "--aws", path, "--checked", "2026-11-29", "--write", own)
@@ -435,6 +453,7 @@ def test_ones_own_file_is_of_every_command(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["prices", "show", MICRO], env={**os.environ, "RAGDIET_PRICES": str(own)})
     assert "agreement 7 @ 2026-11-01" in shown.stdout
     own.write_text("{")
-    broken = CliRunner().invoke(main, ["--prices", str(own), "prices", "list"])
-    assert broken.exit_code == 1
-    assert "InvalidArgument" in broken.stderr
+    for command in (["prices", "list"], ["--path", str(tmp_path / "store"), "costs"]):
+        broken = CliRunner().invoke(main, ["--prices", str(own), *command])
+        assert broken.exit_code == 1
+        assert "InvalidArgument" in broken.stderr
