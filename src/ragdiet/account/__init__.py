@@ -1,9 +1,12 @@
 from ragdiet.account.afford import affordable, affordable_tokens
+from ragdiet.account.allowance import allowing
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
     AskRow,
+    Budgeted,
     Call,
     Ledger,
     MemoryLedger,
@@ -26,6 +29,9 @@ __all__ = [
     "Accounted",
     "AskRow",
     "BilledTokens",
+    "BudgetState",
+    "Budgeted",
+    "Budgets",
     "Calibrated",
     "Calibration",
     "Call",
@@ -41,6 +47,7 @@ __all__ = [
     "PriceRow",
     "Ratio",
     "Reused",
+    "SpendingBudget",
     "Stage",
     "Status",
     "TierRates",
@@ -51,5 +58,6 @@ __all__ = [
     "accounted_generator",
     "affordable",
     "affordable_tokens",
+    "allowing",
     "metered",
 ]

@@ -202,8 +202,44 @@ call = Table(
     Column("seconds", Float(53), nullable=False),
     Column("error", Text, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "recorded_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="by the database's clock, when it got the row first",
+    ),
     Index("call_prompt", "prompt_id"),
     Index("call_started", "started_at"),
+    Index("call_open", "recorded_at", postgresql_where=text("status = 'started'")),
+    Index("call_recorded", "recorded_at", postgresql_using="brin"),
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("tenant", Text, comment="whose calls it binds; NULL: all of them together"),
+    Column("tag_key", Text),
+    Column("tag_value", Text),
+    Column("per", Text, nullable=False, comment="day, month or ever; UTC"),
+    Column("unit", Text, nullable=False, comment="usd or tokens, as billed"),
+    Column("most", Numeric, nullable=False),
+    Column("soft", Numeric, nullable=False, comment="the share of it that is told of"),
+    Column("on_soft", Text, nullable=False, comment="warn or cheaper"),
+    Index("budget_tenant", "tenant"),
+)
+
+budget_period = Table(
+    "budget_period",
+    metadata,
+    Column("budget_id", ForeignKey(budget.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("starts", DateTime(timezone=True), primary_key=True),
+    Column("tenant", Text, comment="that of its budget"),
+    Column("spent", Numeric, nullable=False, comment="by calls that ended, or may have been billed"),
+    Column("reserved", Numeric, nullable=False, comment="the worst case of calls on their way"),
+    Column("warned_at", DateTime(timezone=True), comment="when it passed its soft limit"),
 )
 
 ask = Table(
@@ -227,6 +263,9 @@ ask = Table(
         "reused", Text, nullable=False, server_default="", comment="exact, similar or shared; else it was generated"
     ),
     Column("record", JSONB, comment="what it saw and did, for a month"),
+    Column("database_seconds", Float(53), nullable=False, server_default="0", comment="of its searches"),
+    Column("database_blocks", BigInteger, comment="read from storage by its searches; null where it is not known"),
+    Column("database_cost", Numeric, comment="USD; an estimate, and no part of cost"),
     Index("ask_finished", "finished_at"),
 )
 
