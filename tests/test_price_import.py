@@ -217,7 +217,8 @@ def test_what_is_not_sure_gives_no_row_and_is_said(tmp_path: Path) -> None:
         ({"usd": "-1"}, "SKU0.*-1"),
         ({"usd": "NaN"}, "SKU0.*NaN"),
         ({"usd": "cheap"}, "SKU0.*cheap"),
-        ({"usagetype": 7}, "form of an AWS offer file"),
+        ({"usagetype": 7}, "SKU0 has the usage type 7"),
+        ({"unit": 7}, "SKU0.*no unit"),
         ({"usagetype": "USE1-NovaZeta-input-tokens"}, "no price of a model"),
     ],
 )
@@ -242,6 +243,41 @@ def test_a_file_that_is_no_offer(text: str, match: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InvalidArgument, match=match):
         imported(path)
+
+
+def aurora(usage_type: str, usd: str, unit: str, engine: str = "Any", place: str = "EU-") -> dict[str, Any]:
+    return line(f"{place}Aurora:{usage_type}", usd, unit, databaseEngine=engine, regionCode="eu-west-1")
+
+
+def test_aurora_of_a_region(tmp_path: Path) -> None:
+    found = imported(
+        offer(
+            tmp_path / "offer.json",
+            aurora("ServerlessV2Usage", "0.14", "ACU-Hr", "Aurora PostgreSQL"),
+            aurora("ServerlessV2Usage", "0.9", "ACU-Hr", "Aurora MySQL"),
+            aurora("StorageUsage", "0.11", "GB-Mo", "Aurora PostgreSQL"),
+            aurora("StorageUsage", "0.9", "GB-Mo"),
+            aurora("StorageIOUsage", "0.00000022", "IOs"),
+            aurora("ServerlessV2IOOptimizedUsage", "0.19", "ACU-Hr", "Aurora PostgreSQL"),
+            aurora("IO-OptimizedStorageUsage", "0.248", "GB-Mo"),
+            aurora("IO-OptimizedStorageUsage-LimitlessPreview", "0", "GB-Mo"),
+            code="AmazonRDS",
+        )
+    )
+    assert {row.model: {name: f"{rate:f}" for name, rate in row.rates.items()} for row in found.rows} == {
+        "aurora/standard": {"acu_hour": "0.14", "gb_month": "0.11", "million_io": "0.22"},
+        "aurora/io-optimized": {"acu_hour": "0.19", "gb_month": "0.248", "million_io": "0"},
+    }
+    assert [one.change for one in differences(PriceBook.default(), found)] == ["new", "new"]
+
+
+def test_aurora_without_all_of_its_rates(tmp_path: Path) -> None:
+    for lines in (
+        [aurora("ServerlessV2Usage", "0.14", "ACU-Hr"), aurora("StorageUsage", "0.11", "GB-Mo")],
+        [aurora("ServerlessV2IOOptimizedUsage", "0.14", "Hrs"), aurora("IO-OptimizedStorageUsage", "0.11", "GB-Mo")],
+    ):
+        with pytest.raises(InvalidArgument, match="no whole price of Aurora"):
+            imported(offer(tmp_path / "offer.json", *lines, code="AmazonRDS"))
 
 
 # -- litellm's table ---------------------------------------------------------------------------------------------
