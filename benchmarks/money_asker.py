@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ from ragdiet.types import Context, Generation, Hit
 
 REGION = "us-east-1"
 SECOND = "us.amazon.nova-pro-v1:0"
-ITEMS = 100
-READ_TIMEOUT = 0.4
+ITEMS = range(1000, 1100)
+READ_TIMEOUT = 1.0
 _RETRY = RetryPolicy(attempts=4, billed_attempts=3, base_delay=0.02, max_delay=0.2, deadline=20.0)
 _STREAMED = 4  # every fourth ask is
 
@@ -62,7 +63,7 @@ def opened(dsn: str, client: BedrockClient, spool: Path | None, threads: int) ->
 def fill(dsn: str, client: BedrockClient) -> None:
     """The documents, in a database that was migrated."""
     with opened(dsn, client, None, 1) as rag:
-        rag.ingest([Document(str(n), passage(n)) for n in range(ITEMS)])
+        rag.ingest([Document(str(n), passage(n)) for n in ITEMS])
 
 
 def ticket(number: int, run: int) -> str:
@@ -72,7 +73,7 @@ def ticket(number: int, run: int) -> str:
 
 def ask(rag: RAG, number: int, run: int) -> dict[str, str]:
     """One answer, and what it says that it cost."""
-    item = number % ITEMS
+    item = ITEMS[number % len(ITEMS)]
     prompt_id = ticket(number, run)
     question = f"Ticket {prompt_id}: what is the code of item {item}?"
     if number % _STREAMED:
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--run", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what it says of an outage ragdiet says as well
     numbers = [int(word) for word in sys.stdin.read().split()]
     log = os.open(arguments.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     client = BedrockClient(
