@@ -58,6 +58,7 @@
     │   └── BadReply               a reply that cannot be used: cut off, malformed, NaN, wrong count
     ├── UnknownModel               no provider or model of that exact name
     ├── UnknownPrice               no price row for that exact model and region
+    ├── UnknownPrompt              nothing is kept under that prompt_id
     └── BudgetExceeded             the next call would cost more than is left
 
 ``category`` puts each into one of the classes an operator counts by: ``input``, ``retrieval``,
@@ -379,3 +380,7 @@ class UnknownPrice(RagdietError, LookupError):
     """No price row for exactly that model and region. Unknown is not zero."""
 
     category = "money"
+
+
+class UnknownPrompt(RagdietError, LookupError):
+    """Nothing is kept under that prompt_id."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overl
 
 from ragdiet.account import (
     Calibration,
-    CostRow,
     PostgresLedger,
     PostgresRatios,
 )
@@ -27,6 +26,7 @@ from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
+from ragdiet.failures import Failures
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
@@ -42,6 +42,7 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
 from ragdiet.quality import Quality
+from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
     CorpusRewriter,
     HybridRetriever,
@@ -63,8 +64,9 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.account import Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import (
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
+    from ragdiet.report import CostKey
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
 _MOST_REMEMBERED = 10_000  # collections known to be searchable
+_RECORDS_KEPT = timedelta(days=30)
 
 
 class RAG:
@@ -167,6 +171,7 @@ class RAG:
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building
         self._named = Named(None, None)
+        self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
             "models": models,
             "chunker": chunker,
@@ -395,12 +400,14 @@ class RAG:
         return self._collections.drop(checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
-        """Delete the documents of every collection whose time has come; returns how many there were.
+        """Delete the documents of every collection whose time has come; returns how many there were. What asks saw and
+        did more than 30 days ago is forgotten too, but for the cases in ``failures``.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
         Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
         """
         self._check_schema()
+        self.failures.forget(_RECORDS_KEPT)
         if isinstance(self.ledger, PostgresLedger):
             self.ledger.sweep(tenant=self.tenant)
         return self._collections.sweep(tenant=self.tenant)
@@ -605,7 +612,7 @@ class RAG:
         with tracing(trace):
             return self._asker.quote(question, scope, budget)
 
-    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
 
         As the runtime role, what this RAG's tenant spent; as the owner, what all did.
@@ -613,7 +620,39 @@ class RAG:
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+        self.ledger.flush()
+        return read_costs(self.store, by=by, since=since, tenant=self.tenant)
+
+    def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+
+        The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
+        """
+        self._check_schema()
+        self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
+
+    def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """Ask labelled questions, and with ``cases`` the regression cases out of ``failures``, at their usual price.
+
+        ``questions``: ``{"question": ..., "answers": [...], "documents": [...], "outcome": ...}``, where an answer must
+        stand in the reply, a document be cited, and the outcome be the same, as far as they are given. A case that
+        passes is fixed; one that does not is open again.
+        """
+        from ragdiet.evaluation import evaluate, labelled
+
+        owner = self._tenant(tenant)
+        return evaluate(
+            lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+            labelled(questions),
+            self.failures if cases else None,
+            owner,
+        )
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None

@@ -13,7 +13,7 @@ from ragdiet.account.ledger import (
     Status,
     metered,
 )
-from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
+from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.units import UnitPrice, UnitPrices
@@ -27,8 +27,6 @@ __all__ = [
     "Calibrated",
     "Calibration",
     "Call",
-    "CostKey",
-    "CostRow",
     "Exact",
     "Ledger",
     "LongContext",

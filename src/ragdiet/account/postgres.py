@@ -1,4 +1,4 @@
-"""The ledger's table, and what is read out of it."""
+"""The ledger's tables, written; ``ragdiet.report`` reads them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import fields
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
@@ -36,8 +36,6 @@ _PATIENCE = 2.0
 _ABANDONED = timedelta(minutes=15)
 
 _log = logging.getLogger("ragdiet.account")
-
-CostKey: TypeAlias = Literal["stage", "model", "tenant", "tag", "day", "outcome"]
 
 _INSERT = """
 INSERT INTO ragdiet.call
@@ -70,18 +68,21 @@ WHERE status = 'started' AND recorded_at < now() - %s
 _FINISH = """
 INSERT INTO ragdiet.ask AS known
     (prompt_id, tenant, collection, tags, question, outcome, reason, confidence, model, cost, tokens, tokens_before,
-     seconds, reused, database_seconds, database_blocks, database_cost, finished_at)
+     seconds, reused, database_seconds, database_blocks, database_cost, record, finished_at)
 VALUES
     (%(prompt_id)s, %(tenant)s, %(collection)s, %(tags)s, %(question)s, %(outcome)s, %(reason)s, %(confidence)s,
      %(model)s, %(cost)s, %(tokens)s, %(tokens_before)s, %(seconds)s,
      %(reused)s, %(database_seconds)s, %(database_blocks)s, %(database_cost)s,
+     jsonb_set(%(record)s, '{versions,corpus}', coalesce(
+         (SELECT to_jsonb(version) FROM ragdiet.corpus WHERE tenant = %(tenant)s AND collection = %(collection)s),
+         'null')),
      least(now(), %(at)s::timestamptz))
 ON CONFLICT (prompt_id) DO UPDATE SET
     collection = excluded.collection, tags = excluded.tags, question = excluded.question, outcome = excluded.outcome,
     reason = excluded.reason, confidence = excluded.confidence, model = excluded.model, cost = excluded.cost,
     tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds,
     reused = excluded.reused, database_seconds = excluded.database_seconds,
-    database_blocks = excluded.database_blocks, database_cost = excluded.database_cost,
+    database_blocks = excluded.database_blocks, database_cost = excluded.database_cost, record = excluded.record,
     finished_at = excluded.finished_at
 WHERE known.finished_at <= excluded.finished_at
 """
@@ -89,38 +90,14 @@ WHERE known.finished_at <= excluded.finished_at
 # Set as `ragdiet.store.tenancy` says, unless the role sees all tenants at once.
 _ALL_OR_ONE = "SELECT set_config('ragdiet.tenant', %s, true) WHERE NOT ragdiet.sees_all()"
 
-# The key of a row of costs, as SQL over `call` c and `ask` a.
-_KEYS: dict[CostKey, str] = {
-    "stage": "c.stage",
-    "model": "c.model",
-    "tenant": "c.tenant",
-    "tag": "tag.key || '=' || tag.value",
-    "day": "to_char(c.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
-    "outcome": "coalesce(a.outcome, 'not an ask')",
-}
-
-_COSTS = """
-SELECT {key} AS key, count(*), count(DISTINCT c.prompt_id), sum(c.input_tokens + c.cache_read_tokens
-       + c.cache_write_5m_tokens + c.cache_write_1h_tokens), sum(c.output_tokens), sum(c.cost)
-FROM ragdiet.call c
-LEFT JOIN ragdiet.ask a ON a.prompt_id = c.prompt_id
-{tags}
-WHERE c.started_at >= coalesce(%(since)s, '-infinity'::timestamptz)
-GROUP BY 1
-ORDER BY sum(c.cost) DESC, 1
+# What went wrong is kept as a case; one that somebody has worked on stays as it is.
+_OPEN = """
+INSERT INTO ragdiet.failure (prompt_id, tenant, collection, kind, question, outcome, reason, record)
+SELECT prompt_id, tenant, collection, outcome, question, outcome, reason, record
+FROM ragdiet.ask
+WHERE prompt_id = %(prompt_id)s
+ON CONFLICT (prompt_id) DO NOTHING
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostRow:
-    """Spend under one key. ``asks`` counts prompt_ids, tokens include cached ones, ``cost`` is USD."""
-
-    key: str
-    calls: int
-    asks: int
-    input_tokens: int
-    output_tokens: int
-    cost: Decimal
 
 
 class PostgresLedger:
@@ -222,28 +199,6 @@ class PostgresLedger:
 
         return self._database.run(mark, tenant=None, repeatable=True)
 
-    def costs(self, *, by: CostKey, since: datetime | None, tenant: str) -> tuple[CostRow, ...]:
-        """Spend by ``by``, dearest first: as the owner that of all tenants, as another role that of ``tenant``.
-
-        A call with several tags counts under each of them.
-        """
-        if by not in _KEYS:
-            raise InvalidArgument(f"costs cannot be grouped by {by!r}: choose one of {', '.join(_KEYS)}")
-        statement = _COSTS.format(
-            key=_KEYS[by], tags="CROSS JOIN jsonb_each_text(c.tags) AS tag" if by == "tag" else ""
-        )
-
-        def read(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
-            connection.execute(_ALL_OR_ONE, (f"t:{tenant}",))
-            return connection.execute(statement, {"since": since}).fetchall()
-
-        self.flush()
-        rows = self._database.run(read, tenant=None, repeatable=True)
-        return tuple(
-            CostRow(key=key, calls=calls, asks=asks, input_tokens=int(sent), output_tokens=int(got), cost=Decimal(cost))
-            for key, calls, asks, sent, got, cost in rows
-        )
-
     def _store(self, rows: Sequence[Noted]) -> None:
         """Write rows, each tenant's in one transaction, which may be repeated: a statement says of a whole row, by its
         key, how it is to be."""
@@ -260,7 +215,10 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> None:
             connection.execute(_START if row.status == "started" else _SETTLE, _parameters(row))
         else:
             values = {field.name: getattr(row, field.name) for field in fields(row)}
-            connection.execute(_FINISH, values | {"tags": Jsonb(dict(row.tags)), "at": at})
+            values |= {"tags": Jsonb(dict(row.tags)), "record": Jsonb(dict(row.record)), "at": at}
+            connection.execute(_FINISH, values)
+            if row.outcome in ("failed", "abstained"):
+                connection.execute(_OPEN, values)
 
 
 def _parameters(call: Call) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from collections.abc import Generator as Steps
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ragdiet.account import AskRow, Ledger
 from ragdiet.ask.reading import Reading, embedded
+from ragdiet.ask.record import record_of
 from ragdiet.ask.search import Search
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
@@ -95,6 +97,13 @@ class Asker:
             system=system,
             examples=examples,
         )
+        self._versions = {
+            "ragdiet": version("ragdiet"),
+            "space": embedder.space.name,
+            "models": [*self._generators],
+            "prompt": self._reading.prompt_version,
+            "language": language,
+        }
         self.plan = Plan(models=tuple(self._generators), research=research)
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
@@ -311,6 +320,7 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 
 
