@@ -1,5 +1,6 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
+from ragdiet.account.database_share import database_share
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
@@ -48,5 +49,6 @@ __all__ = [
     "accounted_generator",
     "affordable",
     "affordable_tokens",
+    "database_share",
     "metered",
 ]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger
+from ragdiet.account import AskRow, Ledger, database_share
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
 from ragdiet.ask.search import Search
@@ -22,7 +22,7 @@ from ragdiet.errors import InvalidArgument
 from ragdiet.fallback import Plan, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import attempt, current, ending
+from ragdiet.observe import attempt, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -177,7 +177,7 @@ class Asker:
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends):
+        with ending(ends), database_use() as database:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -197,6 +197,7 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                database=database,
             )
             while step := self._next(state):
                 began = time.perf_counter()
@@ -300,6 +301,7 @@ class Asker:
             prompt_id=prompt_id,
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
         self._ledger.finish(self._row(state, answer))
         return answer
@@ -320,6 +322,9 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            database_seconds=state.database.seconds,
+            database_blocks=state.database.blocks,
+            database_cost=answer.database_cost,
             record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 
