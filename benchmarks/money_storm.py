@@ -39,7 +39,7 @@ from ragdiet.testing.bedrock.named_faults import faults_of
 
 RATE = 0.2
 THREADS = 32
-DOWN = 3.0
+DOWN = 4.0
 """Seconds for which a killed database stays away: longer than the ledger waits for it."""
 
 _TICKET = re.compile(r"Ticket (t\d+r\d+)")
