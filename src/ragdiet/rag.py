@@ -14,19 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
 from ragdiet.account import (
+    Accounted,
+    Budgets,
     Calibration,
     PostgresLedger,
     PostgresRatios,
+    allowing,
 )
 from ragdiet.analysis import analyzer
-from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
+from ragdiet.arguments import (
+    as_turn,
+    checked_deadline,
+    checked_expiry,
+    checked_money,
+    checked_name,
+    checked_tenant,
+    checked_tokens,
+)
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures import Failures
+from ragdiet.fallback import Chain
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
@@ -105,8 +118,9 @@ class RAG:
     """Documents in one database, and answers from them.
 
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
-    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
-    an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first; ``chain`` in their place says
+    each step and when its outcome is accepted. ``quality`` says what an ingest keeps out; with
+    ``embedding_cache=False`` it forgets the vectors of what it removes.
     ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
     space that is still being built, and finds what is there.
 
@@ -134,6 +148,7 @@ class RAG:
         *,
         embedder: Embedder,
         models: Sequence[Generator] = (),
+        chain: Chain | None = None,
         chunker: Chunker | None = None,
         retriever: Retriever | None = None,
         rewriter: Rewriter | None = None,
@@ -164,7 +179,9 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
-        check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
+        chain = _checked_chain(chain, models, research)
+        generators = tuple(chain.generators.values())
+        check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
         self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
@@ -173,14 +190,13 @@ class RAG:
         self._named = Named(None, None)
         self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
-            "models": models,
+            "chain": chain,
             "chunker": chunker,
             "compressor": compressor,
             "confidence": confidence,
             "ledger": self.ledger,
             "quality": quality,
             "embedding_cache": embedding_cache,
-            "research": research,
             "system": system,
             "examples": examples,
             "clarify": clarify,
@@ -218,10 +234,10 @@ class RAG:
             rewriter=rewriter or CorpusRewriter(store),
             reranker=self._outgoing.reranker(reranker),
             compressor=compressor or SentenceDiet(language=language),
-            generators=[self._outgoing.generator(model) for model in models or (ExtractiveReader(),)],
+            chain=chain.wrapped(self._outgoing.generator),
+            breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
-            research=research,
             system=system,
             examples=examples,
             language=language,
@@ -237,7 +253,7 @@ class RAG:
         bin_dir: str | os.PathLike[str] | None = None,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         **pieces: Any,
     ) -> Self:
@@ -268,7 +284,7 @@ class RAG:
         *,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         reader: str | None = None,
         auth: Literal["iam"] | None = None,
@@ -317,12 +333,13 @@ class RAG:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
+            chain = _checked_chain(pieces.pop("chain", None), models, pieces.pop("research", True))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
-                models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
+                chain=chain.named(lambda name: named.generator(name, ledger)),
                 ledger=ledger,
                 **pieces,
             )
@@ -531,6 +548,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> Answer: ...
 
     @overload
@@ -549,6 +567,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
     ) -> AnswerStream: ...
 
     def ask(
@@ -566,6 +585,7 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
     ) -> Answer | AnswerStream:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
@@ -573,26 +593,28 @@ class RAG:
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
         ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
-        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
+        ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
         ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``.
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
         spend = None if max_cost is None else checked_money(max_cost)
+        tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
-        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": deadline, "history": turns}
+        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": checked_deadline(deadline), "history": turns}
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
-            with tracing(trace):
+            with tracing(trace), allowing(tokens):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
         self._check_search(scope)
-        with tracing(trace):
+        with tracing(trace), allowing(tokens):
             return self._asker.ask(question, scope, **asked)
 
     def quote(
@@ -653,6 +675,17 @@ class RAG:
             self.failures if cases else None,
             owner,
         )
+
+    @property
+    def budgets(self) -> Budgets:
+        """What tenants, tags or all may spend in a day, a month, or ever: ``set``, ``list`` and ``remove``.
+
+        >>> rag.budgets.set(SpendingBudget(name="acme", usd="5", per="day", tenant="acme"))   # doctest: +SKIP
+        """
+        self._check_schema()
+        if not isinstance(self.ledger, PostgresLedger):
+            raise InvalidArgument("budgets are kept with the ledger in the database: this RAG was given another ledger")
+        return Budgets(self.store, tenant=self.tenant)
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -803,6 +836,15 @@ class RAG:
             filter=as_filter(filter),
             k=k,
         )
+
+
+def _checked_chain(chain: Chain | None, models: Sequence[Generator | str], research: bool) -> Chain:
+    """The chain as it was given, or the one of the models."""
+    if chain is None:
+        return Chain.of(models or (ExtractiveReader(),), research=research)
+    if models or not research:
+        raise InvalidArgument("the chain says which models are asked, and whether to search again: give it alone")
+    return chain
 
 
 def _token_model(embedder: Embedder) -> Embedder:
