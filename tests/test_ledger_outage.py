@@ -152,6 +152,18 @@ def test_rows_that_come_late_or_twice_change_nothing(running: Server, ledger: Po
         assert connection.execute("SELECT outcome FROM ragdiet.ask").fetchall() == [("failed",)]
 
 
+def test_a_call_that_is_settled_before_its_start_is_brought_costs_what_was_settled(
+    running: Server, ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger._parked, "_wake", lambda: None)
+    ledger._parked.keep([call("c1"), call("c2")])
+    assert ledger.cost_of("p", tenant="") == 1
+    ledger.settle(done(call("c1"), "0.25"))
+    assert ledger.cost_of("p", tenant="") == Decimal("0.75")
+    ledger.flush()
+    assert ledger.cost_of("p", tenant="") == Decimal("0.75")
+
+
 def test_where_no_row_can_be_kept_nothing_is_sent(
     running: Server, ledger: PostgresLedger, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

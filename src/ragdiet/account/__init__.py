@@ -2,6 +2,7 @@ from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.allowance import allowing
 from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
+from ragdiet.account.database_share import database_share
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
@@ -59,5 +60,6 @@ __all__ = [
     "affordable",
     "affordable_tokens",
     "allowing",
+    "database_share",
     "metered",
 ]

@@ -138,6 +138,7 @@ class Parked:
             return error
         except (RagdietError, UnicodeError) as error:
             return error
+        self._spool.overtaken(rows)
         return None
 
     def _park(self, rows: Sequence[Row]) -> None:

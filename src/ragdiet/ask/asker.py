@@ -11,7 +11,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger, metered
+from ragdiet.account import AskRow, Ledger, database_share, metered
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
 from ragdiet.ask.reuse import Found, Reuse
@@ -24,7 +24,7 @@ from ragdiet.errors import InvalidArgument, RagdietError
 from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import Asking, attempt, cancelled, current, ending
+from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -205,7 +205,7 @@ class Asker:
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends), Asking(scope.collection) as asking:
+        with ending(ends), database_use() as database, Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -225,6 +225,7 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                database=database,
                 asking=asking,
             )
             asking.took(state.attempts)
@@ -382,6 +383,7 @@ class Asker:
             prompt_id=prompt_id,
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
         row = self._row(state, answer)
         self._ledger.finish(row)
@@ -404,6 +406,9 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            database_seconds=state.database.seconds,
+            database_blocks=state.database.blocks,
+            database_cost=answer.database_cost,
             record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 

@@ -11,7 +11,7 @@ from ragdiet.clarify import Clarification
 from ragdiet.errors import InvalidArgument
 from ragdiet.fallback import Reason
 from ragdiet.guard import Readable
-from ragdiet.observe import Asking
+from ragdiet.observe import Asking, DatabaseUse
 from ragdiet.types import Attempt, Budget, Context, Generation, Hit, Replaced, Turn
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class AskState:
     clarification: Clarification | None = None
     streams: bool = False
     shown: str = ""
+    database: DatabaseUse = field(default_factory=DatabaseUse)
 
     def taken_back(self, reason: str) -> Iterator[Replaced]:
         """What a stream says where the text that it has shown does not stand; nothing where it has shown none."""

@@ -12,6 +12,7 @@ from ragdiet.observe.events import (
     emit,
     subscribe,
 )
+from ragdiet.observe.held import DatabaseUse, blocks_read, database_use, held
 from ragdiet.observe.json_lines import JsonFormatter
 from ragdiet.observe.lines import log_event
 from ragdiet.observe.logs import JsonHandler, log_to
@@ -27,6 +28,7 @@ __all__ = [
     "AskStarted",
     "Asking",
     "CallEnded",
+    "DatabaseUse",
     "Event",
     "JsonFormatter",
     "JsonHandler",
@@ -34,15 +36,18 @@ __all__ = [
     "Subscriber",
     "Trace",
     "attempt",
+    "blocks_read",
     "cancelled",
     "cancelled_by",
     "category_of",
     "checked_id",
     "count_in_prometheus",
     "current",
+    "database_use",
     "emit",
     "ending",
     "ends_at",
+    "held",
     "log_event",
     "log_to",
     "new_id",
