@@ -1,5 +1,6 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
+from ragdiet.account.history import PastAsk, PastReply, Remembering
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
@@ -34,12 +35,15 @@ __all__ = [
     "LongContext",
     "MemoryLedger",
     "OpenCall",
+    "PastAsk",
+    "PastReply",
     "PostgresLedger",
     "PostgresRatios",
     "Price",
     "PriceBook",
     "PriceRow",
     "Ratio",
+    "Remembering",
     "Reused",
     "Stage",
     "Status",

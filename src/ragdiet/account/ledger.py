@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
+from ragdiet.account.history import PastAsk, past_of
 from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
 from ragdiet.types import Outcome, Usage
@@ -123,6 +124,10 @@ class MemoryLedger:
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
         return sum((call.cost for call in own), Decimal(0))
+
+    def past(self, *, collection: str, tenant: str) -> tuple[PastAsk, ...]:
+        """How the latest asks of a tenant's collection went, the last one first."""
+        return past_of(self.asks, self.calls, collection=collection, tenant=tenant)
 
 
 class Price(Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from psycopg.types.json import Jsonb
 
+from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.waiting import WaitingRows
 from ragdiet.errors import InvalidArgument
 
@@ -151,6 +152,14 @@ class PostgresLedger:
         )
         assert row is not None
         return Decimal(row[0])
+
+    def past(self, *, collection: str, tenant: str) -> tuple[PastAsk, ...]:
+        """How the latest asks of a tenant's collection went, the last one first."""
+        return self._database.run(
+            lambda connection: read_past(connection, collection, tenant),
+            tenant=tenant,
+            read_only=True,
+        )
 
     def costs(self, *, by: CostKey, since: datetime | None, tenant: str) -> tuple[CostRow, ...]:
         """Spend by ``by``, dearest first: as the owner that of all tenants, as another role that of ``tenant``.
