@@ -18,11 +18,12 @@ from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, CostRow
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
+    from ragdiet.report import CostKey, Costs
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
@@ -258,9 +259,28 @@ class AsyncRAG:
             self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
         )
 
-    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    @property
+    def failures(self) -> Awaited:
+        """See ``RAG.failures``."""
+        return Awaited(self, self.sync.failures)
+
+    async def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """See ``RAG.feedback``."""
+        await self._run(self.sync.feedback, prompt_id, good=good, note=note, tenant=tenant)
+
+    async def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """See ``RAG.evaluate``."""
+        return await self._run(self.sync.evaluate, questions, cases=cases, tenant=tenant)
 
     async def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -308,6 +328,18 @@ class AsyncRAG:
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         bound = partial(copy_context().run, partial(call, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+
+class Awaited:
+    """The calls of one of a RAG's objects, awaited: ``await rag.failures.list()``."""
+
+    def __init__(self, rag: AsyncRAG, wrapped: object) -> None:
+        self._rag = rag
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        call = getattr(self._wrapped, name)
+        return lambda *args, **kwargs: self._rag._run(call, *args, **kwargs)
 
 
 class AsyncAnswerStream:

@@ -31,7 +31,8 @@
     ├── StoreError                 the database
     │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
     │   │   ├── StoreNotReady      there, but silent, starting up, or without a free connection: wait
-    │   │   └── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   ├── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   └── LedgerUnavailable  nor can the disk take what a request costs, so it was not sent
     │   ├── StoreAccessDenied      the server, or AWS on the way to it, refuses the credentials
     │   ├── CertificateRejected    the server's certificate cannot be trusted, or it has none
     │   ├── DatabaseMissing        the server has no database of that name
@@ -58,6 +59,7 @@
     │   └── BadReply               a reply that cannot be used: cut off, malformed, NaN, wrong count
     ├── UnknownModel               no provider or model of that exact name
     ├── UnknownPrice               no price row for that exact model and region
+    ├── UnknownPrompt              nothing is kept under that prompt_id
     └── BudgetExceeded             the next call would cost more than is left
 
 ``category`` puts each into one of the classes an operator counts by: ``input``, ``retrieval``,
@@ -235,6 +237,10 @@ class CommitUnknown(StoreUnavailable):
     """The connection was lost while it committed: what was written is whole, and there or not there."""
 
 
+class LedgerUnavailable(StoreUnavailable):
+    """What a request will cost can be written down neither in the database nor on disk, so it was not sent."""
+
+
 class StoreAccessDenied(StoreError):
     """The server refuses the password or token, or AWS does not give the secret or the credentials."""
 
@@ -379,3 +385,7 @@ class UnknownPrice(RagdietError, LookupError):
     """No price row for exactly that model and region. Unknown is not zero."""
 
     category = "money"
+
+
+class UnknownPrompt(RagdietError, LookupError):
+    """Nothing is kept under that prompt_id."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overl
 from ragdiet.account import (
     Accounted,
     Calibration,
-    CostRow,
     PostgresLedger,
     PostgresRatios,
 )
@@ -29,6 +28,7 @@ from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
+from ragdiet.failures import Failures
 from ragdiet.fallback import Chain
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
@@ -45,6 +45,7 @@ from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
 from ragdiet.quality import Quality
+from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
     CorpusRewriter,
     HybridRetriever,
@@ -66,8 +67,9 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.account import Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import (
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
+    from ragdiet.report import CostKey
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
@@ -98,6 +101,7 @@ if TYPE_CHECKING:
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
 _MOST_REMEMBERED = 10_000  # collections known to be searchable
+_RECORDS_KEPT = timedelta(days=30)
 
 
 class RAG:
@@ -124,7 +128,8 @@ class RAG:
     ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
     question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
     Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
-    ``allowed_tenants``, where these are given.
+    ``allowed_tenants``, where these are given. ``spool`` is the folder for ledger rows while the database cannot be
+    reached; ``PostgresLedger`` says which it is by default.
     """
 
     def __init__(
@@ -141,6 +146,7 @@ class RAG:
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
+        spool: str | os.PathLike[str] | None = None,
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
@@ -166,12 +172,13 @@ class RAG:
         chain = _checked_chain(chain, models, research)
         generators = tuple(chain.generators.values())
         check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
-        self.ledger = ledger or PostgresLedger(store)
+        self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building
         self._named = Named(None, None)
+        self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
             "chain": chain,
             "chunker": chunker,
@@ -250,6 +257,8 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
+            # Not by its address: the server's socket may lie elsewhere when it is started again.
+            pieces.setdefault("spool", Path(path) / "spool")
             rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
@@ -312,7 +321,7 @@ class RAG:
         pieces: dict[str, Any],
     ) -> Self:
         try:
-            ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
             chain = _checked_chain(pieces.pop("chain", None), models, pieces.pop("research", True))
             if isinstance(reranker := pieces.get("reranker"), str):
@@ -398,12 +407,16 @@ class RAG:
         return self._collections.drop(checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
-        """Delete the documents of every collection whose time has come; returns how many there were.
+        """Delete the documents of every collection whose time has come; returns how many there were. What asks saw and
+        did more than 30 days ago is forgotten too, but for the cases in ``failures``.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
-        Searches do not find them in any case.
+        Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
         """
         self._check_schema()
+        self.failures.forget(_RECORDS_KEPT)
+        if isinstance(self.ledger, PostgresLedger):
+            self.ledger.sweep(tenant=self.tenant)
         return self._collections.sweep(tenant=self.tenant)
 
     def reembed(
@@ -627,7 +640,7 @@ class RAG:
         with tracing(trace):
             return self._asker.explain(question, scope, budget)
 
-    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
 
         As the runtime role, what this RAG's tenant spent; as the owner, what all did.
@@ -635,7 +648,39 @@ class RAG:
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+        self.ledger.flush()
+        return read_costs(self.store, by=by, since=since, tenant=self.tenant)
+
+    def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+
+        The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
+        """
+        self._check_schema()
+        self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
+
+    def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """Ask labelled questions, and with ``cases`` the regression cases out of ``failures``, at their usual price.
+
+        ``questions``: ``{"question": ..., "answers": [...], "documents": [...], "outcome": ...}``, where an answer must
+        stand in the reply, a document be cited, and the outcome be the same, as far as they are given. A case that
+        passes is fixed; one that does not is open again.
+        """
+        from ragdiet.evaluation import evaluate, labelled
+
+        owner = self._tenant(tenant)
+        return evaluate(
+            lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+            labelled(questions),
+            self.failures if cases else None,
+            owner,
+        )
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None

@@ -14,7 +14,7 @@ from ragdiet.account.ledger import (
     Status,
     metered,
 )
-from ragdiet.account.postgres import CostKey, CostRow, PostgresLedger
+from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.prices import LongContext, PriceBook, PriceRow
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.units import UnitPrice, UnitPrices
@@ -28,8 +28,6 @@ __all__ = [
     "Calibrated",
     "Calibration",
     "Call",
-    "CostKey",
-    "CostRow",
     "Exact",
     "Ledger",
     "LongContext",

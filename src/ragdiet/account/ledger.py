@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
+from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, past_of
 from ragdiet.errors import ModelError
 from ragdiet.observe import current, new_id
@@ -59,6 +60,7 @@ class AskRow:
     the last step, ``model`` the one whose reply is the answer, ``cost`` the sum of the ask's calls, USD.
     ``tokens_before`` and ``tokens`` are those of the context before the diet and after it. ``reused`` says why nothing
     was generated for an answer: the same question was answered before, or one like it, or is being answered now.
+    ``record`` is what the ask saw and did, as JSON, masked too.
     """
 
     prompt_id: str
@@ -75,6 +77,10 @@ class AskRow:
     tokens_before: int = 0
     seconds: float = 0.0
     reused: Reused = ""
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    database_seconds: float = 0.0
+    database_blocks: int | None = None
+    database_cost: Decimal | None = None
 
 
 class Ledger(Protocol):
@@ -123,7 +129,7 @@ class MemoryLedger:
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
-        return sum((call.cost for call in own), Decimal(0))
+        return exact_sum(call.cost for call in own)
 
     def past(self, *, collection: str, tenant: str) -> tuple[PastAsk, ...]:
         """How the latest asks of a tenant's collection went, the last one first."""

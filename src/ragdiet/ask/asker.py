@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ragdiet.account import AskRow, Ledger
 from ragdiet.ask.explained import Explanation
 from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
+from ragdiet.ask.record import record_of
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
@@ -111,6 +113,13 @@ class Asker:
             ledger=ledger,
             unclear=self._is_unclear,
         )
+        self._versions = {
+            "ragdiet": version("ragdiet"),
+            "space": embedder.space.name,
+            "models": [*self._generators],
+            "prompt": self._reading.prompt_version,
+            "language": language,
+        }
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
@@ -325,6 +334,7 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Generator as Steps
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,12 @@ class Reading:
         self._system = system_text(system)
         self._examples = tuple(examples)
         self._breakers = breakers
+
+    @property
+    def prompt_version(self) -> str:
+        """A short name of the instructions and examples, the same wherever they are the same."""
+        said = json.dumps([self._system, [asdict(example) for example in self._examples]], ensure_ascii=False)
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def prompt(self, question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
         """The question as a model is asked it."""
