@@ -442,7 +442,8 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
             "WHERE relnamespace = 'ragdiet'::regnamespace AND grantee = 0"
         ).fetchone()
     rows = "DELETE INSERT SELECT UPDATE"
-    tables = "calibration chunk corpus document embedding_cache fingerprint fusion lexical metadata_key term token_bits"
+    tables = "calibration chunk corpus document embedding_cache failure feedback fingerprint fusion lexical "
+    tables += "metadata_key term token_bits"
     expected = dict.fromkeys((*tables.split(), "vector_words_64", "sentence_words_64"), rows)
     expected |= {"call": "INSERT SELECT UPDATE", "ask": "INSERT SELECT UPDATE"}
     expected |= {"space": "SELECT", "alembic_version": "SELECT"}

@@ -1,5 +1,5 @@
 from ragdiet.observe.asking import Asking
-from ragdiet.observe.deadline import ending, ends_at, seconds_left
+from ragdiet.observe.deadline import cancelled, cancelled_by, ending, ends_at, seconds_left
 from ragdiet.observe.events import (
     AskEnded,
     AskRaised,
@@ -34,6 +34,8 @@ __all__ = [
     "Subscriber",
     "Trace",
     "attempt",
+    "cancelled",
+    "cancelled_by",
     "category_of",
     "checked_id",
     "count_in_prometheus",
