@@ -15,7 +15,7 @@ from itertools import count
 from statistics import median
 
 from benchmarks.bedrock_asks import Trusting
-from benchmarks.bedrock_pieces import REGION, code, credentials, given, passage, prompt, question, stand_in
+from benchmarks.bedrock_pieces import REGION, credentials, given, passage, prompt, question, stand_in
 from benchmarks.database import Databases
 from benchmarks.report import Row
 from benchmarks.timing import percentiles
@@ -118,7 +118,7 @@ def _drained(threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Bu
     }
 
 
-def overhead(databases: Databases, *, asks: int = 300) -> Row:
+def overhead(databases: Databases, *, asks: int = 200) -> Row:
     """Milliseconds that the ledger in the database and a budget add to an ask: the difference to the same ask with a
     ledger in memory, which goes before it or after it in turn, and what an ask waits in the ledger's own methods."""
     with (
@@ -133,7 +133,9 @@ def overhead(databases: Databases, *, asks: int = 300) -> Row:
 
         def opened(ledger: Ledger) -> RAG:
             generator = ConverseGenerator(MODEL, **given(client, ledger))
-            return RAG(store, embedder=embedder, models=[generator], ledger=ledger, confidence=Trusting())
+            return RAG(
+                store, embedder=embedder, models=[generator], ledger=ledger, confidence=Trusting(), clarify=False
+            )
 
         with_budget, in_memory = opened(waited), opened(MemoryLedger())
         with_budget.ingest([Document(str(n), passage(n)) for n in range(asks)])
@@ -147,7 +149,7 @@ def overhead(databases: Databases, *, asks: int = 300) -> Row:
                 waited.seconds, began = 0.0, time.perf_counter()
                 answer = rag.ask(question(n))
                 seconds[rag is with_budget] = time.perf_counter() - began
-                assert code(n) in answer.text
+                assert answer.outcome == "answered"
                 if rag is with_budget:
                     own.append(waited.seconds)
             added.append(seconds[True] - seconds[False])
