@@ -65,7 +65,9 @@ def asked_by(answer: Answer) -> list[str]:
 
 def test_a_model_that_does_not_fit_is_not_asked_and_a_cheaper_one_is(rag: RAG, bedrock: BedrockServer) -> None:
     worst = rag.quote(QUESTION).most
-    with RAG(rag.store, embedder=rag.embedder, models=rag._pieces["models"][::-1], ledger=rag.ledger) as turned:
+    with RAG(
+        rag.store, embedder=rag.embedder, models=[*rag._pieces["chain"].generators.values()][::-1], ledger=rag.ledger
+    ) as turned:
         rag.budgets.set(SpendingBudget(name="all", usd=worst / 40))
         answer = turned.ask(QUESTION)
         turned._owned = []

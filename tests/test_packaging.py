@@ -24,6 +24,7 @@ PUBLIC = [
     "BedrockGuardrail",
     "BedrockGuardrailChecks",
     "BedrockReranker",
+    "Chain",
     "Chunk",
     "Citation",
     "CodeChunker",
@@ -56,14 +57,20 @@ PUBLIC = [
     "RecursiveChunker",
     "Rejection",
     "Replaced",
+    "Research",
+    "SafeReply",
+    "Search",
     "Sentence",
     "SentenceDiet",
     "SpendingBudget",
+    "Step",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
     "WithoutContext",
+    "cited",
     "compress",
+    "confident",
 ]
 
 

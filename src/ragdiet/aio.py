@@ -10,9 +10,11 @@ from contextvars import copy_context
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from ragdiet.ask import DEFAULT_BUDGET
+from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
@@ -225,7 +227,10 @@ class AsyncRAG:
         prompt_id: str | None = None,
         max_billed_tokens: int | None = None,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
-        """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``."""
+        """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``.
+
+        Where the task that awaits it is cancelled, the ask ends at its next step; what it spent is in the ledger.
+        """
         arguments: dict[str, Any] = {
             "budget": budget,
             "max_cost": max_cost,
@@ -241,7 +246,7 @@ class AsyncRAG:
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
-        return self._run(partial(self.sync.ask, question, **arguments))
+        return self._cancellable(partial(self.sync.ask, question, **arguments))
 
     async def quote(
         self,
@@ -314,6 +319,20 @@ class AsyncRAG:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def _cancellable(self, ask: Callable[[], T]) -> T:
+        """The ask; where the task that waits for it is cancelled, no further step of it begins."""
+        given_up = Event()
+
+        def run() -> T:
+            with cancelled_by(given_up):
+                return ask()
+
+        try:
+            return await self._run(run)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         bound = partial(copy_context().run, partial(call, *args, **kwargs))

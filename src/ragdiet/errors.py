@@ -9,6 +9,7 @@
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
+    │   ├── BadTemplate            a safe reply's template lacks its placeholder, or has an unknown one
     │   ├── LanguageMismatch       the collection was made for another language
     │   └── DimensionMismatch      a vector's length is not that of its embedding space
     ├── MissingExtra               an optional dependency is not installed (also an ImportError)
@@ -103,6 +104,10 @@ class BudgetTooSmall(InvalidArgument):
         super().__init__(message)
         self.budget = budget
         self.smallest = smallest
+
+
+class BadTemplate(InvalidArgument):
+    """A template that cannot be filled: it lacks its placeholder, or has one that is not known."""
 
 
 class UnknownFilterKey(InvalidArgument):

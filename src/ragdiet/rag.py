@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
 from ragdiet.account import (
+    Accounted,
     Budgets,
     Calibration,
     PostgresLedger,
@@ -21,14 +22,24 @@ from ragdiet.account import (
     allowing,
 )
 from ragdiet.analysis import analyzer
-from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant, checked_tokens
+from ragdiet.arguments import (
+    as_turn,
+    checked_deadline,
+    checked_expiry,
+    checked_money,
+    checked_name,
+    checked_tenant,
+    checked_tokens,
+)
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures import Failures
+from ragdiet.fallback import Chain
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
@@ -107,8 +118,9 @@ class RAG:
     """Documents in one database, and answers from them.
 
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
-    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
-    an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first; ``chain`` in their place says
+    each step and when its outcome is accepted. ``quality`` says what an ingest keeps out; with
+    ``embedding_cache=False`` it forgets the vectors of what it removes.
     ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
     space that is still being built, and finds what is there.
 
@@ -136,6 +148,7 @@ class RAG:
         *,
         embedder: Embedder,
         models: Sequence[Generator] = (),
+        chain: Chain | None = None,
         chunker: Chunker | None = None,
         retriever: Retriever | None = None,
         rewriter: Rewriter | None = None,
@@ -166,7 +179,9 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
-        check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
+        chain = _checked_chain(chain, models, research)
+        generators = tuple(chain.generators.values())
+        check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
         self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
@@ -175,14 +190,13 @@ class RAG:
         self._named = Named(None, None)
         self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
-            "models": models,
+            "chain": chain,
             "chunker": chunker,
             "compressor": compressor,
             "confidence": confidence,
             "ledger": self.ledger,
             "quality": quality,
             "embedding_cache": embedding_cache,
-            "research": research,
             "system": system,
             "examples": examples,
             "clarify": clarify,
@@ -220,10 +234,10 @@ class RAG:
             rewriter=rewriter or CorpusRewriter(store),
             reranker=self._outgoing.reranker(reranker),
             compressor=compressor or SentenceDiet(language=language),
-            generators=[self._outgoing.generator(model) for model in models or (ExtractiveReader(),)],
+            chain=chain.wrapped(self._outgoing.generator),
+            breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},
             confidence=confidence or LogisticConfidence.default(self.space),
             ledger=self.ledger,
-            research=research,
             system=system,
             examples=examples,
             language=language,
@@ -239,7 +253,7 @@ class RAG:
         bin_dir: str | os.PathLike[str] | None = None,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         **pieces: Any,
     ) -> Self:
@@ -270,7 +284,7 @@ class RAG:
         *,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         reader: str | None = None,
         auth: Literal["iam"] | None = None,
@@ -319,12 +333,13 @@ class RAG:
         try:
             ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
+            chain = _checked_chain(pieces.pop("chain", None), models, pieces.pop("research", True))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
-                models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
+                chain=chain.named(lambda name: named.generator(name, ledger)),
                 ledger=ledger,
                 **pieces,
             )
@@ -589,7 +604,7 @@ class RAG:
         tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
-        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": deadline, "history": turns}
+        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": checked_deadline(deadline), "history": turns}
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
@@ -821,6 +836,15 @@ class RAG:
             filter=as_filter(filter),
             k=k,
         )
+
+
+def _checked_chain(chain: Chain | None, models: Sequence[Generator | str], research: bool) -> Chain:
+    """The chain as it was given, or the one of the models."""
+    if chain is None:
+        return Chain.of(models or (ExtractiveReader(),), research=research)
+    if models or not research:
+        raise InvalidArgument("the chain says which models are asked, and whether to search again: give it alone")
+    return chain
 
 
 def _token_model(embedder: Embedder) -> Embedder:

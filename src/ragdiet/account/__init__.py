@@ -12,12 +12,14 @@ from ragdiet.account.ledger import (
     MemoryLedger,
     OpenCall,
     Price,
+    Reused,
     Stage,
     Status,
     metered,
 )
 from ragdiet.account.postgres import PostgresLedger
-from ragdiet.account.prices import LongContext, PriceBook, PriceRow
+from ragdiet.account.price_book import PriceBook
+from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
@@ -48,6 +50,7 @@ __all__ = [
     "SpendingBudget",
     "Stage",
     "Status",
+    "TierRates",
     "TokenBand",
     "UnitPrice",
     "UnitPrices",

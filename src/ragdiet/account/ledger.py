@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from ragdiet.account.allowance import allowance
 from ragdiet.account.exact import exact_sum
 from ragdiet.errors import ModelError
-from ragdiet.observe import current, new_id
+from ragdiet.observe import CallEnded, category_of, current, emit, new_id
 from ragdiet.types import Outcome, Usage
 
 Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
@@ -150,7 +150,12 @@ class Price(Protocol):
 
 
 class OpenCall:
-    """A request on its way. ``settle`` says what the provider billed."""
+    """A request on its way. ``settle`` says what the provider billed; ``finish_reason`` and ``guardrail`` are for
+    observers."""
+
+    finish_reason = ""
+    guardrail = ""
+    category = ""
 
     def __init__(self, call: Call, price: Price | None) -> None:
         self.call = call
@@ -235,6 +240,7 @@ def metered(
     except BaseException as error:
         name = (error.code if isinstance(error, ModelError) else "") or type(error).__name__
         opened.call = replace(opened.call, error=name)
+        opened.category = category_of(error)
         if opened.call.status == "started":
             refused = isinstance(error, ModelError) and not error.may_be_billed
             opened.call = replace(
@@ -249,6 +255,15 @@ def metered(
         if opened.call.status == "started":
             status: Status = "unknown" if price else "done"
             opened.call = replace(opened.call, status=status, served=model, seconds=opened.seconds)
+        emit(
+            CallEnded(
+                call=opened.call,
+                max_tokens=worst.output_tokens if worst else 0,
+                finish_reason=opened.finish_reason,
+                guardrail=opened.guardrail,
+                category=opened.category,
+            )
+        )
         if granted:
             granted.give_back(worst_tokens - opened.call.usage.total_tokens)
         if price:
