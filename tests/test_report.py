@@ -7,18 +7,19 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
+from benchmarks.money_report import alarms, forecasts
 from benchmarks.money_rows import fill
 from lxml import html
 
 from ragdiet import RAG
 from ragdiet.account import AskRow, Call, PriceBook
 from ragdiet.errors import InvalidArgument, StoreError
-from ragdiet.report import csv_lines, each_cost, json_lines, read_costs, read_spend
+from ragdiet.report import anomalies, csv_lines, each_cost, forecast, json_lines, read_costs, read_spend
 from ragdiet.store import Database
 from ragdiet.terminal import costs_lines
 from ragdiet.types import Usage
@@ -236,3 +237,29 @@ def test_years_are_shown_by_week_and_month(made: str) -> None:
     assert "Spend by week and stage" in year.html()
     assert "Spend by month and model" in long.html()
     assert min(day.day for day in long.spend) >= NOW.date() - timedelta(days=366)
+
+
+def test_few_alarms_are_false_and_most_that_matter_are_found() -> None:
+    rows = {str(row["history"]): row for row in alarms(20)}
+    assert max(row["false_in_1000_days"] for row in rows.values()) <= 15
+    assert rows["poisson"]["found_x3"] == 1
+    assert rows["lognormal .2"]["found_x5"] >= 0.9
+
+
+def test_months_end_within_the_forecast_as_often_as_it_says() -> None:
+    for row in forecasts(20):
+        shares = [share for name, share in row.items() if name != "history"]
+        least = 0.55 if row["history"] in ("drifting 16% a week", "lognormal .8", "growing 7% a week") else 0.75
+        assert sum(shares) / len(shares) >= least, row
+
+
+def test_pennies_and_young_histories_raise_no_alarm() -> None:
+    days = [date(2026, 11, 1) + timedelta(days=number) for number in range(29)]
+    pennies = dict.fromkeys(days, Decimal("0.001")) | {days[-1]: Decimal("0.9")}
+    assert anomalies("all", "", pennies, days) == []
+    dear = dict.fromkeys(days, Decimal(10)) | {days[-1]: Decimal(90)}
+    assert [found.day for found in anomalies("all", "", dear, days)] == [days[-1]]
+    assert anomalies("all", "", dict([*dear.items()][1:]), days[1:]) == []  # 27 days of history
+    fallen = anomalies("all", "", dear | {days[-1]: Decimal(0)}, days)
+    assert [found.score < 0 for found in fallen] == [True]
+    assert forecast(dict([*dear.items()][2:]), date(2026, 11, 29)) is None
