@@ -390,6 +390,7 @@ def connected(bedrock: BedrockServer, dsn: str) -> Iterator[RAG]:
         embedder="bedrock:amazon.titan-embed-text-v2:0",
         models=[f"bedrock:{CHEAP}", f"bedrock:{DEAR}"],
         confidence=Sure(),
+        answer_cache=None,
     ) as rag:
         rag.migrate()
         rag.ingest(DOCUMENTS)

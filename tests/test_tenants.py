@@ -50,7 +50,8 @@ def rag(database: Database, roles: Roles) -> RAG:
             connection.execute("INSERT INTO ragdiet.metadata_key VALUES (%s, 'k', 'string', false)", (corpus,))
             connection.execute("INSERT INTO ragdiet.calibration VALUES (%s, 'm', 'c', '{0}', 1)", (tenant,))
             connection.execute(
-                "INSERT INTO ragdiet.answer_cache VALUES (%s, 'k', 's', %s, 1, 'p', 'm', '{}', 'q', NULL, now(), now())",
+                "INSERT INTO ragdiet.answer_cache VALUES "
+                "(%s, 'k', 's', %s, 1, 'p', 'm', '{}', 'q', NULL, now(), now())",
                 (tenant, corpus),
             )
     return filled
