@@ -641,8 +641,11 @@ class RAG:
     def answers(self) -> Answers:
         """The answers that are kept for this RAG's tenant: what they saved, and how to forget them."""
         self._check_schema()
+        return self._answers_of(self.tenant)
+
+    def _answers_of(self, tenant: str) -> Answers:
         flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None
-        return Answers(self.store, tenant=self.tenant, flush=flush)
+        return Answers(self.store, tenant=tenant, flush=flush)
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -661,7 +664,7 @@ class RAG:
         name = checked_name(collection or self.collection, "collection")
         corpus_id = self._corpus_id(name, trace.tenant)
         with tracing(trace):
-            return learn_weight(
+            learnt = learn_weight(
                 self.store,
                 self._retriever,
                 self.space,
@@ -671,6 +674,8 @@ class RAG:
                 collection=name,
                 corpus_id=corpus_id,
             )
+        self._answers_of(trace.tenant).clear(name)  # they were found with the weight from before
+        return learnt
 
     def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """Give chunks that were ingested without ``late_interaction`` their token bits; returns how many got them."""
@@ -751,7 +756,8 @@ class RAG:
 
     def _beside(self, embedder: Embedder) -> RAG:
         """This RAG with another embedder, over the same connections; closing it closes nothing."""
-        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces)
+        # Answers are not compared by what is kept of them, and no threshold may be certified for the other embedder.
+        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces | {"answer_cache": None})
         new._owned = []
         return new
 
