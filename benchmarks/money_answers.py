@@ -2,7 +2,7 @@
 
     python -m benchmarks.money_answers --data FOLDER --out results.json [--peers PYTHON] [--write]
 
-Of the questions of people to five sets one in three to a passage, 600 in each half, is known: its answer is kept. Asked
+Of the questions of people to five sets one in three to a passage, 500 in each half, is known: its answer is kept. Asked
 are questions made of the known ones by rules (see ``benchmarks.pairs_made``): in other words, for which the known one's
 answer is right, and asking for something else, for which any answer is false; and the other questions to the same
 passages, for which any answer is false too. What is found is found among all known questions of the half, as a cache
@@ -48,7 +48,7 @@ ALPHA, DELTA = 0.005, 0.1
 THRESHOLDS = [round(0.99 - 0.01 * step, 2) for step in range(50)]
 _SAME_PASSAGE = "other question, same passage"
 _NEAREST = 5
-_KNOWN = 600
+_KNOWN = 500
 
 Finder: TypeAlias = Callable[["Half"], list[int | None]]
 """The known question whose answer each asked one gets."""
@@ -132,7 +132,7 @@ def half(data: Path, embedder: MiniLM, *, is_fitted_on: bool) -> Half:
     passages = [each for each in by_passage(data) if _is_fitted_on("\0".join(each[:2])) == is_fitted_on]
     random.Random(5).shuffle(passages)
     chance = random.Random(7 if is_fitted_on else 11)
-    every = {normalised(question) for _, _, questions in passages for question in questions}
+    every = {normalised(question).casefold() for _, _, questions in passages for question in questions}
     names = {
         name: names_in([q for other, _, questions in passages if other == name for q in questions]) for name in SETS
     }
@@ -147,7 +147,7 @@ def half(data: Path, embedder: MiniLM, *, is_fitted_on: bool) -> Half:
             for makers, same_as in ((PARAPHRASES, len(known) - 1), (NEAR_MISSES, None)):
                 for kind, make in makers.items():
                     text = make(question, chance, names[name])
-                    if text and text != question and (same_as is not None or normalised(text) not in every):
+                    if text and text != question and (same_as is not None or normalised(text).casefold() not in every):
                         asked.append(Asked(text=text, kind=kind, same_as=same_as))
     vectors = (_vectors(embedder, known), _vectors(embedder, [each.text for each in asked]))
     cosines = vectors[1] @ vectors[0].T
@@ -164,12 +164,13 @@ def half(data: Path, embedder: MiniLM, *, is_fitted_on: bool) -> Half:
 
 
 def by_passage(data: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """Set, passage, and the questions to it, each question once."""
+    """Set, passage, and the questions to it, each question once: two that differ in capitals are one that was asked
+    twice."""
     seen: set[str] = set()
     for name in SETS:
         passages: dict[str, list[str]] = {}
         for passage, question in _questions(data, name):
-            if (key := normalised(question)) not in seen:
+            if (key := normalised(question).casefold()) not in seen:
                 seen.add(key)
                 passages.setdefault(passage, []).append(question)
         yield from ((name, passage, questions) for passage, questions in passages.items())
