@@ -16,7 +16,7 @@ import pytest
 
 from ragdiet.account import PostgresLedger, PriceBook
 from ragdiet.aio import AsyncRAG
-from ragdiet.answers import AnswerCache, KeptAnswers
+from ragdiet.answers import AnswerCache, KeptAnswers, identity
 from ragdiet.errors import ModelUnavailable, NotCertified, StoreUnavailable
 from ragdiet.generate import ConverseGenerator
 from ragdiet.rag import RAG
@@ -25,7 +25,7 @@ from ragdiet.testing.bedrock import BedrockServer
 from ragdiet.types import Answer, Document, Generation, GuardVerdict, Prompt, Quote, Usage
 from tests.conftest import Roles
 from tests.embedders import WordEmbedder
-from tests.test_ask import DOCUMENTS, Sure
+from tests.test_ask import DOCUMENTS, Scripted, Sure
 
 LITE = "us.amazon.nova-lite-v1:0"
 QUESTION = "How long is the notice period?"
@@ -150,12 +150,21 @@ def test_what_an_answer_depends_on_is_in_its_key(asked: RAG, model: Dear, otherw
     assert model.asked == 2
 
 
+def test_functions_are_told_apart_by_what_they_do() -> None:
+    def over(least: float) -> Callable[[float], bool]:
+        return lambda value: value > least
+
+    assert identity(over(0.5)) == identity(over(0.5)) != identity(over(0.6))
+    assert identity(lambda value: value > 1) != identity(lambda value: value < 1)
+    assert identity(lambda: lambda: 1) != identity(lambda: lambda: 2)
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
         {"system": "Be brief."},
         {"models": [Dear("Three months [1].")]},
-        {"models": [Dear(), Dear()]},
+        {"models": [Dear(), Scripted("other", "Three months [1].")]},
         {"research": False},
         {"guards": ()},
         {"clarify": False},

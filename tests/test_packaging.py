@@ -25,6 +25,7 @@ PUBLIC = [
     "BedrockGuardrail",
     "BedrockGuardrailChecks",
     "BedrockReranker",
+    "Chain",
     "Chunk",
     "Citation",
     "CodeChunker",
@@ -57,13 +58,20 @@ PUBLIC = [
     "RecursiveChunker",
     "Rejection",
     "Replaced",
+    "Research",
+    "SafeReply",
+    "Search",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
+    "Step",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
     "WithoutContext",
+    "cited",
     "compress",
+    "confident",
 ]
 
 

@@ -50,8 +50,8 @@ def rag(database: Database, roles: Roles) -> RAG:
             connection.execute("INSERT INTO ragdiet.metadata_key VALUES (%s, 'k', 'string', false)", (corpus,))
             connection.execute("INSERT INTO ragdiet.calibration VALUES (%s, 'm', 'c', '{0}', 1)", (tenant,))
             connection.execute(
-                "INSERT INTO ragdiet.answer_cache VALUES "
-                "(%s, 'k', 's', %s, 1, 'p', 'm', '{}', 'q', NULL, now(), now())",
+                "INSERT INTO ragdiet.answer_cache "
+                "VALUES (%s, 'k', 's', %s, 1, 'p', 'm', '{}', 'q', NULL, now(), now())",
                 (tenant, corpus),
             )
     return filled
@@ -449,8 +449,11 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
             "WHERE relnamespace = 'ragdiet'::regnamespace AND grantee = 0"
         ).fetchone()
     rows = "DELETE INSERT SELECT UPDATE"
-    tables = "calibration chunk corpus document embedding_cache fingerprint fusion lexical metadata_key term token_bits"
-    expected = dict.fromkeys((*tables.split(), "answer_cache", "vector_words_64", "sentence_words_64"), rows)
+    tables = (
+        "answer_cache calibration chunk corpus document embedding_cache failure feedback fingerprint fusion lexical "
+    )
+    tables += "metadata_key term token_bits"
+    expected = dict.fromkeys((*tables.split(), "vector_words_64", "sentence_words_64"), rows)
     expected |= {"call": "INSERT SELECT UPDATE", "ask": "INSERT SELECT UPDATE"}
     expected |= {"space": "SELECT", "alembic_version": "SELECT"}
     expected |= {f"searchable_{name}": "SELECT" for name in ("document", "lexical", "fingerprint")}

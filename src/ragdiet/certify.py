@@ -2,8 +2,8 @@
 
 Learn then Test (Angelopoulos, Bates, Candes, Jordan and Lei 2021, arxiv.org/abs/2110.01052) in a fixed sequence:
 thresholds are tried from the strictest on, each by the exact test that the risk of what passes it is at most ``alpha``;
-the first that fails ends it. With probability 1 - ``delta`` over the examples the risk at the threshold found is at most
-``alpha``, however many were tried.
+the first that fails ends it. With probability 1 - ``delta`` over the examples the risk at the threshold found is at
+most ``alpha``, however many were tried.
 """
 
 from __future__ import annotations

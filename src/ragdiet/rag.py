@@ -15,20 +15,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
 from ragdiet.account import (
+    Accounted,
+    Budgets,
     Calibration,
-    CostRow,
     PostgresLedger,
     PostgresRatios,
+    allowing,
 )
 from ragdiet.analysis import analyzer
 from ragdiet.answers import AnswerCache, Answers, KeptAnswers, identity
-from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
+from ragdiet.arguments import (
+    as_turn,
+    checked_deadline,
+    checked_expiry,
+    checked_money,
+    checked_name,
+    checked_tenant,
+    checked_tokens,
+)
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
 from ragdiet.confidence import LogisticConfidence
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
+from ragdiet.failures import Failures
+from ragdiet.fallback import Chain
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader
 from ragdiet.guard import (
@@ -45,6 +58,7 @@ from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
 from ragdiet.protocols import Priced
 from ragdiet.quality import Quality
+from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
     CorpusRewriter,
     HybridRetriever,
@@ -66,8 +80,9 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.account import Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import (
@@ -81,6 +96,7 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
+    from ragdiet.report import CostKey
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
@@ -98,14 +114,16 @@ if TYPE_CHECKING:
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
 _MOST_REMEMBERED = 10_000  # collections known to be searchable
+_RECORDS_KEPT = timedelta(days=30)
 
 
 class RAG:
     """Documents in one database, and answers from them.
 
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
-    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
-    an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first; ``chain`` in their place says
+    each step and when its outcome is accepted. ``quality`` says what an ingest keeps out; with
+    ``embedding_cache=False`` it forgets the vectors of what it removes.
     ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
     space that is still being built, and finds what is there.
 
@@ -123,7 +141,8 @@ class RAG:
     ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
     question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
     Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
-    ``allowed_tenants``, where these are given.
+    ``allowed_tenants``, where these are given. ``spool`` is the folder for ledger rows while the database cannot be
+    reached; ``PostgresLedger`` says which it is by default.
 
     ``answer_cache`` keeps answers for the same question, until the collection changes: by default ``AnswerCache()``
     where a model of the chain has a price; None keeps none. Pieces of your own are told apart by their class and the
@@ -136,6 +155,7 @@ class RAG:
         *,
         embedder: Embedder,
         models: Sequence[Generator] = (),
+        chain: Chain | None = None,
         chunker: Chunker | None = None,
         retriever: Retriever | None = None,
         rewriter: Rewriter | None = None,
@@ -143,6 +163,7 @@ class RAG:
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
+        spool: str | os.PathLike[str] | None = None,
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
@@ -166,22 +187,24 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
-        check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
-        self.ledger = ledger or PostgresLedger(store)
+        chain = _checked_chain(chain, models, research)
+        generators = tuple(chain.generators.values())
+        check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
+        self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building
         self._named = Named(None, None)
+        self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
-            "models": models,
+            "chain": chain,
             "chunker": chunker,
             "compressor": compressor,
             "confidence": confidence,
             "ledger": self.ledger,
             "quality": quality,
             "embedding_cache": embedding_cache,
-            "research": research,
             "system": system,
             "examples": examples,
             "clarify": clarify,
@@ -197,7 +220,7 @@ class RAG:
             "collection": collection,
             "tenant": tenant,
         }
-        settings = _answer_settings(answer_cache, models)
+        settings = _answer_settings(answer_cache, generators)
         token_model = _token_model(embedder) if late_interaction else None
         masking = masking or Masking()
         guards = (InjectionGuard(),) if guards is None else guards
@@ -219,17 +242,17 @@ class RAG:
         rewriter = rewriter or CorpusRewriter(store)
         compressor = compressor or SentenceDiet(language=language)
         confidence = confidence or LogisticConfidence.default(self.space)
-        answered_by = (models, self.space, self._retriever, rewriter, reranker, compressor, confidence, research)
+        answered_by = (chain, self.space, self._retriever, rewriter, reranker, compressor, confidence)
         self._asker = Asker(
             embedder=embedder,
             retriever=self._retriever,
             rewriter=rewriter,
             reranker=self._outgoing.reranker(reranker),
             compressor=compressor,
-            generators=[self._outgoing.generator(model) for model in models or (ExtractiveReader(),)],
+            chain=chain.wrapped(self._outgoing.generator),
+            breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},
             confidence=confidence,
             ledger=self.ledger,
-            research=research,
             system=system,
             examples=examples,
             language=language,
@@ -248,7 +271,7 @@ class RAG:
         bin_dir: str | os.PathLike[str] | None = None,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         **pieces: Any,
     ) -> Self:
@@ -262,6 +285,8 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
+            # Not by its address: the server's socket may lie elsewhere when it is started again.
+            pieces.setdefault("spool", Path(path) / "spool")
             rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
@@ -277,7 +302,7 @@ class RAG:
         *,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         reader: str | None = None,
         auth: Literal["iam"] | None = None,
@@ -324,14 +349,15 @@ class RAG:
         pieces: dict[str, Any],
     ) -> Self:
         try:
-            ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
+            chain = _checked_chain(pieces.pop("chain", None), models, pieces.pop("research", True))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
-                models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
+                chain=chain.named(lambda name: named.generator(name, ledger)),
                 ledger=ledger,
                 **pieces,
             )
@@ -409,12 +435,16 @@ class RAG:
         return self._collections.drop(checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
-        """Delete the documents of every collection whose time has come; returns how many there were.
+        """Delete the documents of every collection whose time has come; returns how many there were. What asks saw and
+        did more than 30 days ago is forgotten too, but for the cases in ``failures``.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
-        Searches do not find them in any case.
+        Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
         """
         self._check_schema()
+        self.failures.forget(_RECORDS_KEPT)
+        if isinstance(self.ledger, PostgresLedger):
+            self.ledger.sweep(tenant=self.tenant)
         return self._collections.sweep(tenant=self.tenant)
 
     def reembed(
@@ -536,6 +566,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
         fresh: bool = ...,
     ) -> Answer: ...
 
@@ -555,6 +586,7 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
         fresh: bool = ...,
     ) -> AnswerStream: ...
 
@@ -573,6 +605,7 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
         fresh: bool = False,
     ) -> Answer | AnswerStream:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
@@ -581,7 +614,8 @@ class RAG:
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
         ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
-        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
+        ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
         ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``. ``fresh=True`` asks anew
         where an answer is kept (``answer_cache``), and keeps the new one.
@@ -589,25 +623,26 @@ class RAG:
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
         spend = None if max_cost is None else checked_money(max_cost)
+        tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
         asked: _Asked = {
             "budget": budget,
             "max_cost": spend,
-            "deadline": deadline,
+            "deadline": checked_deadline(deadline),
             "history": turns,
             "fresh": fresh,
         }
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
-            with tracing(trace):
+            with tracing(trace), allowing(tokens):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
         self._check_search(scope)
-        with tracing(trace):
+        with tracing(trace), allowing(tokens):
             return self._asker.ask(question, scope, **asked)
 
     def quote(
@@ -627,7 +662,7 @@ class RAG:
         with tracing(trace):
             return self._asker.quote(question, scope, budget)
 
-    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
 
         As the runtime role, what this RAG's tenant spent; as the owner, what all did.
@@ -635,7 +670,50 @@ class RAG:
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+        self.ledger.flush()
+        return read_costs(self.store, by=by, since=since, tenant=self.tenant)
+
+    def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+
+        The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
+        """
+        self._check_schema()
+        self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
+
+    def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """Ask labelled questions, and with ``cases`` the regression cases out of ``failures``, at their usual price.
+
+        ``questions``: ``{"question": ..., "answers": [...], "documents": [...], "outcome": ...}``, where an answer must
+        stand in the reply, a document be cited, and the outcome be the same, as far as they are given. A case that
+        passes is fixed; one that does not is open again.
+        """
+        from ragdiet.evaluation import evaluate, labelled
+
+        owner = self._tenant(tenant)
+        return evaluate(
+            lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+            labelled(questions),
+            self.failures if cases else None,
+            owner,
+        )
+
+    @property
+    def budgets(self) -> Budgets:
+        """What tenants, tags or all may spend in a day, a month, or ever: ``set``, ``list`` and ``remove``.
+
+        >>> rag.budgets.set(SpendingBudget(name="acme", usd="5", per="day", tenant="acme"))   # doctest: +SKIP
+        """
+        self._check_schema()
+        if not isinstance(self.ledger, PostgresLedger):
+            raise InvalidArgument("budgets are kept with the ledger in the database: this RAG was given another ledger")
+        return Budgets(self.store, tenant=self.tenant)
 
     @property
     def answers(self) -> Answers:
@@ -799,6 +877,15 @@ class RAG:
             filter=as_filter(filter),
             k=k,
         )
+
+
+def _checked_chain(chain: Chain | None, models: Sequence[Generator | str], research: bool) -> Chain:
+    """The chain as it was given, or the one of the models."""
+    if chain is None:
+        return Chain.of(models or (ExtractiveReader(),), research=research)
+    if models or not research:
+        raise InvalidArgument("the chain says which models are asked, and whether to search again: give it alone")
+    return chain
 
 
 def _answer_settings(given: AnswerCache | Literal["auto"] | None, models: Sequence[Generator]) -> AnswerCache | None:

@@ -401,6 +401,9 @@ class Answer:
 
     ``choices``, up to four, are there where ``outcome`` is "clarify": questions and phrases of which the asker is to
     choose one, each of which can be asked as it stands. ``text`` says the same in words.
+
+    ``database_cost`` is an estimate and no part of ``cost``: the ask's share of a bill for Aurora Serverless v2, USD,
+    by the time that it held the database and the blocks that its searches read from storage.
     """
 
     text: str
@@ -412,6 +415,7 @@ class Answer:
     prompt_id: str
     context: Context | None
     choices: tuple[str, ...] = ()
+    database_cost: Decimal | None = None
 
     def _repr_html_(self) -> str:
         from ragdiet.display import answer_html

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def digest(*parts: object) -> bytes:
 
 def identity(piece: object) -> str:
     """What tells a piece from others that answer otherwise: its class and all plain settings that it holds, at any
-    depth, in an order that is the same in every process. Functions count by their name.
+    depth, in an order that is the same in every process. Functions count by their name, their code and what they hold.
 
     A piece may say so itself, by an attribute ``cache_identity`` of text. To be read when the piece is new: what it
     counts and learns later makes it no other one.
@@ -68,11 +68,15 @@ def _identity(value: object, above: tuple[int, ...]) -> str:
         return repr(value)
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}{hashlib.blake2b(value.tobytes()).hexdigest()}"
-    if isinstance(value, FunctionType | BuiltinFunctionType | type):
+    if isinstance(value, BuiltinFunctionType | type):
         return f"{value.__module__}.{value.__qualname__}"
     if id(value) in above or len(above) >= _DEEPEST:
         return _class(value)
     within = partial(_identity, above=(*above, id(value)))
+    if isinstance(value, FunctionType):
+        code, held = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
+        does = hashlib.blake2b(code.co_code + within([code.co_names, _constants(code)]).encode()).hexdigest()
+        return f"{value.__module__}.{value.__qualname__}({does}, {within(held)}, {within(value.__defaults__)})"
     if isinstance(value, MethodType):
         return f"{value.__func__.__qualname__} of {within(value.__self__)}"
     if isinstance(value, Mapping):
@@ -99,6 +103,11 @@ def _fields(value: object) -> Iterator[tuple[str, object]]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if hasattr(value, name) and name not in ("__dict__", "__weakref__"):
                 yield name, getattr(value, name)
+
+
+def _constants(code: CodeType) -> tuple[object, ...]:
+    """Those of a function, and of functions within it; code itself shows where it lies in memory."""
+    return tuple(_constants(each) if isinstance(each, CodeType) else each for each in code.co_consts)
 
 
 def _class(value: object) -> str:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator as Steps
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger, metered
+from ragdiet.account import AskRow, Ledger, database_share, metered
 from ragdiet.ask.reading import Reading, embedded
+from ragdiet.ask.record import record_of
 from ragdiet.ask.reuse import Found, Reuse
-from ragdiet.ask.search import Search
+from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
 from ragdiet.clarify import Clarifier, spelling
 from ragdiet.diet import follow_up
-from ragdiet.errors import InvalidArgument
-from ragdiet.fallback import Plan, Step, next_step, safe_reply
+from ragdiet.errors import InvalidArgument, RagdietError
+from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
 from ragdiet.generate import LONGEST, citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import attempt, current, ending
+from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -45,9 +48,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragdiet.answers import KeptAnswers
-    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
+    from ragdiet.bedrock import Breaker
+    from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
+_FAILURES = ("models failed", "guard failed", "out of time", "cancelled")
 
 
 class Asker:
@@ -59,12 +64,12 @@ class Asker:
         embedder: Embedder,
         retriever: Retriever,
         compressor: Compressor,
-        generators: Sequence[Generator],
+        chain: Chain,
+        breakers: Mapping[str, Breaker],
         confidence: Confidence,
         ledger: Ledger,
         rewriter: Rewriter,
         reranker: Reranker | None = None,
-        research: bool = True,
         system: str | None = None,
         examples: Sequence[Example] = (),
         language: str = "english",
@@ -74,23 +79,23 @@ class Asker:
         similar: float | None = None,
         identity: str = "",
     ) -> None:
-        if not generators:
-            raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
-        self._generators = {generator.model: generator for generator in generators}
+        self.chain = chain
+        self._generators = chain.generators
         self._confidence = confidence
         self._ledger = ledger
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
-        self._search = Search(
+        self._spending = Spending(self._generators, ledger, guards)
+        self._search = Searching(
             embedder=embedder,
             retriever=retriever,
             rewriter=rewriter,
             reranker=reranker,
             confidence=confidence,
             ledger=ledger,
+            spending=self._spending,
         )
-        self._spending = Spending(self._generators, ledger, guards)
         self._reading = Reading(
             compressor=compressor,
             generators=self._generators,
@@ -100,8 +105,15 @@ class Asker:
             spending=self._spending,
             system=system,
             examples=examples,
+            breakers=breakers,
         )
-        self.plan = Plan(models=tuple(self._generators), research=research)
+        self._versions = {
+            "ragdiet": version("ragdiet"),
+            "space": embedder.space.name,
+            "models": [*self._generators],
+            "prompt": self._reading.prompt_version,
+            "language": language,
+        }
         self._reuse = (
             Reuse(
                 answers,
@@ -133,9 +145,9 @@ class Asker:
         self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
     ) -> Generation:
         """One reply of ``model``, by default the first of the chain."""
-        generator = self._generators.get(model or self.plan.models[0])
+        generator = self._generators.get(model or self.chain.models[0])
         if generator is None:
-            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.plan.models)}")
+            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.chain.models)}")
         return generator.generate(self._reading.prompt(checked_question(question), context, history))
 
     def ask(
@@ -193,7 +205,7 @@ class Asker:
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends):
+        with ending(ends), database_use() as database, Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -213,7 +225,10 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                database=database,
+                asking=asking,
             )
+            asking.took(state.attempts)
             if self._reuse is None or judged.refusal:
                 answer = yield from self._answered(state)
             else:
@@ -229,13 +244,21 @@ class Asker:
             return answer
 
     def _answered(self, state: AskState) -> Steps[str, None, Answer]:
-        while step := self._next(state):
-            began = time.perf_counter()
-            with attempt(len(state.attempts) + 1):
-                made = yield from self._take(step, state)
-            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-            if not made.accepted:
-                yield from state.taken_back(made.reason)
+        """Take the steps of the chain to their end."""
+        try:
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                state.asking.took(state.attempts)
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+        except GeneratorExit:  # the reader of a stream has left it
+            state.reason = "cancelled"
+            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+                self._answer(state)
+            raise
         return self._answer(state)
 
     def _given_again(self, state: AskState, found: Found) -> Answer:
@@ -279,8 +302,8 @@ class Asker:
         context = self.compress(question, hits, self._spending.counted(DEFAULT_BUDGET if budget is None else budget))
         prompt = self._reading.prompt(question, context)
         again = replace(prompt, max_tokens=LONGEST)
-        quotes = [self._spending.quote(model, prompt) for model in self.plan.models]
-        longest = [self._spending.quote(model, again) for model in self.plan.models]
+        quotes = [self._spending.quote(model, prompt) for model in self.chain.models]
+        longest = [self._spending.quote(model, again) for model in self.chain.models]
         passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
         if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
             passes = False
@@ -290,21 +313,24 @@ class Asker:
             most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
         )
 
-    def _next(self, state: AskState) -> Step | None:
-        step = next_step(state.attempts, self.plan)
+    def _next(self, state: AskState) -> ChainStep | Clarify | None:
+        step = next_step(state.attempts, self.chain)
+        if step and cancelled():
+            state.reason = "cancelled"
+            return self.chain.safe_reply
         if step and state.ends is not None and time.monotonic() >= state.ends:
             state.reason = "out of time"
-            return Step(kind="safe reply")
+            return self.chain.safe_reply
         if step and self._clarifier and state.attempts and self._unclear(step, state, self._clarifier):
-            return Step(kind="clarify")
+            return Clarify()
         return step
 
-    def _unclear(self, step: Step, state: AskState, clarifier: Clarifier) -> bool:
+    def _unclear(self, step: ChainStep, state: AskState, clarifier: Clarifier) -> bool:
         """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
         to a question that may be misspelt."""
         if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+        elif isinstance(step, SafeReply) and state.reason in ("nothing found", "not supported"):
             corrected = state.corrected or self._respelt(state, clarifier)
             state.clarification = spelling(corrected) if corrected else None
         return state.clarification is not None
@@ -313,23 +339,24 @@ class Asker:
         """The question in the corpus's spelling where no second search has looked for that, since the first passed its
         gate: words that the hits hold are no guess."""
         has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
-        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+        if has_looked or not self.chain.researches or not state.hits or state.searched != state.question:
             return None
         asked = self._search.rewritten(state)
         return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
-    def _take(self, step: Step, state: AskState) -> Steps[str, None, Attempt]:
-        if step.kind == "retrieve":
-            return self._search.first(state)
-        if step.kind == "re-search":
-            return self._search.again(state)
-        if step.kind == "read":
-            assert step.model is not None
-            return (yield from self._reading.step(state, step.model))
-        if step.kind == "clarify":
-            assert state.clarification is not None
-            return Attempt(step="clarify", accepted=True, reason=state.clarification.fault)
-        return Attempt(step="safe reply", accepted=True, reason=state.reason)
+    def _take(self, step: ChainStep | Clarify, state: AskState) -> Steps[str, None, Attempt]:
+        match step:
+            case Search():
+                return self._search.first(state, step)
+            case Research():
+                return self._search.again(state, step)
+            case Step():
+                return (yield from self._reading.step(state, step, self.chain.share(step)))
+            case Clarify():
+                assert state.clarification is not None
+                return Attempt(step=step.name, accepted=True, reason=state.clarification.fault)
+            case SafeReply():
+                return Attempt(step=step.name, accepted=True, reason=state.reason)
 
     def _answer(self, state: AskState) -> Answer:
         prompt_id = current().prompt_id
@@ -340,8 +367,8 @@ class Asker:
         elif state.clarification is not None:
             outcome, text = "clarify", state.clarification.text
         else:
-            outcome = "failed" if state.reason in ("models failed", "guard failed", "out of time") else "abstained"
-            text, cited = safe_reply(state.reason, state.hits)
+            outcome = "failed" if state.reason in _FAILURES else "abstained"
+            text, cited = safe_reply(state.reason, state.hits, self.chain.safe_reply, language=self._language)
         # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
         judged = [
             a.confidence for a in state.attempts if a.confidence is not None and (a.step == "read" or not a.accepted)
@@ -356,8 +383,11 @@ class Asker:
             prompt_id=prompt_id,
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
-        self._ledger.finish(self._row(state, answer))
+        row = self._row(state, answer)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
         return answer
 
     def _row(self, state: AskState, answer: Answer) -> AskRow:
@@ -376,6 +406,10 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            database_seconds=state.database.seconds,
+            database_blocks=state.database.blocks,
+            database_cost=answer.database_cost,
+            record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 
 
