@@ -33,7 +33,7 @@ from ragdiet.arguments import (
     checked_tenant,
     checked_tokens,
 )
-from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.ask import DEFAULT_BUDGET, Asker, Explanation, PlannedChain, Scope
 from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
@@ -655,12 +655,33 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Quote:
-        """What asking this would cost, USD, before it is spent: least, expected, most."""
+        """What asking this would cost, USD, before it is spent: least, expected, most, and the worst case.
+
+        Retrieves and diets, which may pay for an embedding of the question and for a reranker, but asks no model. From
+        the plan of the chain, the tokens of the prompt and the latest asks of the collection; ``chain.explain`` shows
+        the parts.
+        """
+        return self.chain.explain(question, budget, filter=filter, k=k, collection=collection, tenant=tenant).quote
+
+    @property
+    def chain(self) -> PlannedChain:
+        """The steps of an ask; ``rag.chain.explain(question)`` is their plan for a question, with prices."""
+        return PlannedChain(self._asker.chain, self._explain)
+
+    def _explain(
+        self,
+        question: str,
+        budget: Budget | None,
+        filter: FilterLike | None,
+        k: int,
+        collection: str | None,
+        tenant: str | None,
+    ) -> Explanation:
         trace = self._trace(tenant, None, None)
         scope = self._scope(trace, collection, filter, k)
         self._check_search(scope)
         with tracing(trace):
-            return self._asker.quote(question, scope, budget)
+            return self._asker.explain(question, scope, budget)
 
     def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.

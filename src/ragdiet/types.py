@@ -498,8 +498,13 @@ class ReembedReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What an ask would cost before it is spent, USD."""
+    """What an ask would cost before it is spent, USD: all but one in 20 cost at least ``least`` and at most ``most``.
+
+    ``worst`` is what nothing can go over: every model asked, each with its longest reply, every try billed; None where
+    that is ``most``, as in the quote of a single request.
+    """
 
     least: Decimal
     expected: Decimal
     most: Decimal
+    worst: Decimal | None = None

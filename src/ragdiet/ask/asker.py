@@ -12,6 +12,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ragdiet.account import AskRow, Ledger, database_share, metered
+from ragdiet.ask.explained import Explanation
+from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
 from ragdiet.ask.reuse import Found, Reuse
@@ -22,7 +24,7 @@ from ragdiet.clarify import Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, RagdietError
 from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
-from ragdiet.generate import LONGEST, citations, pieces
+from ragdiet.generate import citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
 from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
@@ -35,10 +37,10 @@ from ragdiet.types import (
     Context,
     Example,
     Generation,
+    Hit,
     Hits,
     Outcome,
     Passage,
-    Quote,
     Turn,
     Usage,
 )
@@ -106,6 +108,16 @@ class Asker:
             system=system,
             examples=examples,
             breakers=breakers,
+        )
+        self._quoting = Quoting(
+            chain=chain,
+            searching=self._search,
+            reading=self._reading,
+            spending=self._spending,
+            guards=guards,
+            confidence=confidence,
+            ledger=ledger,
+            unclear=self._is_unclear,
         )
         self._versions = {
             "ragdiet": version("ragdiet"),
@@ -290,28 +302,14 @@ class Asker:
         )
         return answer
 
-    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
-        """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
+    def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
+        """The plan of an ask with its prices and chances: retrieves and diets, which may pay for an embedding of the
+        question and for a reranker, but asks no model."""
+        budget = DEFAULT_BUDGET if budget is None else _checked_budget(budget)
+        return self._quoting.explain(checked_question(question), scope, budget)
 
-        Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
-        choices would meet it. Most is every model of the chain, one after the other, each asked again for what was
-        cut off.
-        """
-        question = checked_question(question)
-        hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, self._spending.counted(DEFAULT_BUDGET if budget is None else budget))
-        prompt = self._reading.prompt(question, context)
-        again = replace(prompt, max_tokens=LONGEST)
-        quotes = [self._spending.quote(model, prompt) for model in self.chain.models]
-        longest = [self._spending.quote(model, again) for model in self.chain.models]
-        passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
-        if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
-            passes = False
-        return Quote(
-            least=quotes[0].least if passes else Decimal(0),
-            expected=quotes[0].expected if passes else Decimal(0),
-            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
-        )
+    def _is_unclear(self, question: str, hits: Sequence[Hit]) -> bool:
+        return self._clarifier is not None and self._clarifier.clarification(question, hits) is not None
 
     def _next(self, state: AskState) -> ChainStep | Clarify | None:
         step = next_step(state.attempts, self.chain)
