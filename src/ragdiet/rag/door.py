@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from ragdiet.account import PostgresLedger
+from ragdiet.answers import Answers
 from ragdiet.arguments import checked_name, checked_tenant
 from ragdiet.ask import Asker, Scope
 from ragdiet.errors import InvalidArgument
@@ -88,6 +90,10 @@ class Door:
             if len(self._searchable) >= _MOST_REMEMBERED:
                 self._searchable.clear()
             self._searchable.add(key)
+
+    def _answers_of(self, tenant: str) -> Answers:
+        flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None
+        return Answers(self.store, tenant=tenant, flush=flush)
 
     def _corpus_id(self, collection: str, tenant: str) -> int:
         corpus = find_corpus(self.store, tenant=tenant, collection=checked_name(collection, "collection"))

@@ -67,7 +67,7 @@ class Learning(Questions):
         name = checked_name(collection or self.collection, "collection")
         corpus_id = self._corpus_id(name, trace.tenant)
         with tracing(trace):
-            return learn_weight(
+            learnt = learn_weight(
                 self.store,
                 self._retriever,
                 self.space,
@@ -77,3 +77,5 @@ class Learning(Questions):
                 collection=name,
                 corpus_id=corpus_id,
             )
+        self._answers_of(trace.tenant).clear(name)  # they were found with the weight from before
+        return learnt

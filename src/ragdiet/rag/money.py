@@ -69,5 +69,4 @@ class Money(Door):
     def answers(self) -> Answers:
         """The answers that are kept for this RAG's tenant: what they saved, and how to forget them."""
         self._check_schema()
-        flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None
-        return Answers(self.store, tenant=self.tenant, flush=flush)
+        return self._answers_of(self.tenant)

@@ -95,7 +95,8 @@ class EmbeddingSpaces(Questions):
         """This RAG with another embedder, over the same connections; closing it closes nothing."""
         from ragdiet.rag.rag import RAG
 
-        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces)
+        # Answers are not compared by what is kept of them, and no threshold may be certified for the other embedder.
+        new = RAG(self.store, embedder=embedder, allow_building=True, **self._pieces | {"answer_cache": None})
         new._owned = []
         return new
 
