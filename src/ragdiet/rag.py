@@ -24,11 +24,12 @@ from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_na
 from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
-from ragdiet.confidence import LogisticConfidence
+from ragdiet.confidence import Calibrated, Corpus, LogisticConfidence, Rehearsal, Setup, calibrate, read_labels
+from ragdiet.confidence import Labelled as LabelledQuestions
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.filters import as_filter
-from ragdiet.generate import ExtractiveReader
+from ragdiet.generate import ExtractiveReader, prompt_version, system_text
 from ragdiet.guard import (
     Guards,
     InjectionGuard,
@@ -188,6 +189,17 @@ class RAG:
             "collection": collection,
             "tenant": tenant,
         }
+        models = models or (ExtractiveReader(),)
+        self._setup = Setup(
+            models=tuple(model.model for model in models),
+            prompt=prompt_version(system_text(system), examples),
+            embedder=self.space.model,
+            language=language,
+        )
+        confidence = confidence or LogisticConfidence.default()
+        if isinstance(confidence, LogisticConfidence):
+            confidence = confidence.judging(self._setup)
+        self.confidence: Confidence = confidence
         token_model = _token_model(embedder) if late_interaction else None
         masking = masking or Masking()
         self._outgoing = Outgoing(self.ledger, masking)
@@ -211,8 +223,8 @@ class RAG:
             rewriter=rewriter or CorpusRewriter(store),
             reranker=self._outgoing.reranker(reranker),
             compressor=compressor or SentenceDiet(language=language),
-            generators=[self._outgoing.generator(model) for model in models or (ExtractiveReader(),)],
-            confidence=confidence or LogisticConfidence.default(self.space),
+            generators=[self._outgoing.generator(model) for model in models],
+            confidence=confidence,
             ledger=self.ledger,
             research=research,
             system=system,
@@ -637,6 +649,51 @@ class RAG:
                 corpus_id=corpus_id,
             )
 
+    def calibrate(
+        self,
+        labelled: LabelledQuestions,
+        *,
+        alpha: float = 0.05,
+        delta: float = 0.1,
+        collection: str | None = None,
+        tenant: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Calibrated:
+        """Fit the model of confidence on labelled questions and certify its threshold: with probability 1 - ``delta``
+        at most the share ``alpha`` of the answers to such questions is wrong.
+
+        ``labelled``: a JSONL file or rows, each a question with ``answers``, ``documents`` (their ids),
+        ``answerable=False``, or ``right`` (the verdict on the answer of now), and perhaps a ``group`` that is to stay
+        in one half. Every question is asked, of every model of the chain, and paid for. This RAG goes on as it was:
+        give ``calibrated.confidence`` to a new one, as ``confidence=``. Where too little can be proven, that is the
+        model there was, and ``calibrated.reason`` says why. Raises InvalidArgument for labels that contradict each
+        other, and where this RAG judges by a confidence of another kind.
+        """
+        if not isinstance(self.confidence, LogisticConfidence):
+            raise InvalidArgument("only a LogisticConfidence can be calibrated: this RAG was given one of another kind")
+        labels = read_labels(labelled)
+        owner = self._tenant(tenant)
+        setup = self._setup_with(checked_name(collection or self.collection, "collection"), owner)
+        rehearsal = Rehearsal(self.confidence, gate=0.0)
+        beside = RAG(self.store, embedder=self.embedder, **self._pieces | {"confidence": rehearsal})
+        beside._owned = []
+        return calibrate(
+            labels,
+            rehearsal,
+            partial(beside.ask, collection=collection, tenant=owner, tags=tags),
+            setup,
+            alpha=alpha,
+            delta=delta,
+        )
+
+    def confidence_moved(self, collection: str | None = None, *, tenant: str | None = None) -> tuple[str, ...]:
+        """What is no longer as it was when the model of confidence was made: models, prompt, embedder, language, and
+        the collection. Nothing where all is, and for a confidence of another kind."""
+        if not isinstance(self.confidence, LogisticConfidence):
+            return ()
+        name = checked_name(collection or self.collection, "collection")
+        return self.confidence.moved(self._setup_with(name, self._tenant(tenant)))
+
     def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """Give chunks that were ingested without ``late_interaction`` their token bits; returns how many got them."""
         self._check_schema()
@@ -706,6 +763,15 @@ class RAG:
             if len(self._searchable) >= _MOST_REMEMBERED:
                 self._searchable.clear()
             self._searchable.add(key)
+            if isinstance(self.confidence, LogisticConfidence) and self.confidence.certified:
+                self.confidence.judging(self._setup_with(scope.collection, scope.tenant))
+
+    def _setup_with(self, collection: str, tenant: str) -> Setup:
+        corpus = find_corpus(self.store, tenant=tenant, collection=collection)
+        if corpus is None:
+            return self._setup
+        state = Corpus(tenant=tenant, collection=collection, version=corpus.version, chunks=corpus.chunks)
+        return self._setup.model_copy(update={"corpus": state})
 
     def _embedder_named(self, embedder: str | Embedder) -> Embedder:
         if not isinstance(embedder, str):
