@@ -18,7 +18,6 @@ from benchmarks.datasets import judgements, read_lines
 from benchmarks.library_questions import QUESTIONS
 from ragdiet import RAG, Document
 from ragdiet.confidence.fitting import Bools, Floats
-from ragdiet.confidence.labels import holds
 from ragdiet.confidence.signals import (
     ANSWER_SIGNALS,
     RETRIEVAL_SIGNALS,
@@ -28,6 +27,7 @@ from ragdiet.confidence.signals import (
     support,
 )
 from ragdiet.demo import standard_library
+from ragdiet.gold import holds
 from ragdiet.types import Context, Generation, Hits
 
 SETS = ("squad_v2", "nq_lost_in_the_middle", "chunking_evaluation")

@@ -196,6 +196,7 @@ def test_no_row_is_lost_or_doubled_when_the_primary_is_killed_in_mid_load(pair: 
             finally:
                 stop.set()
         assert [*one, *two, *three, *four] == [None] * 4
+        ledger.flush()
 
     with psycopg.connect(standby.dsn) as connection:
         rows = [row[0] for row in connection.execute("SELECT name FROM mine")]

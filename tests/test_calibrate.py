@@ -21,7 +21,9 @@ from ragdiet.confidence.calibrate import FEWEST_LABELS, certified, fitted
 from ragdiet.confidence.fitting import Fit, area_under_risk, auroc
 from ragdiet.confidence.rehearsal import Rehearsed, Reply, rescored
 from ragdiet.confidence.signals import ANSWER_SIGNALS, RETRIEVAL_SIGNALS
-from ragdiet.errors import InvalidArgument, SourceNotFound
+from ragdiet.errors import BadEncoding, InvalidArgument, SourceNotFound
+from ragdiet.fallback import Chain, Step, confident
+from ragdiet.generate import ExtractiveReader
 from ragdiet.terminal import calibrated_lines
 
 BASE = LogisticConfidence.default().model
@@ -67,7 +69,8 @@ def test_questions_of_a_group_are_in_one_half() -> None:
         ({"question": 7, "answers": ["a"]}, "empty"),
         ({"question": "q", "right": "yes"}, "not true or false"),
         ({"question": "q", "answers": ["a"], "reply": "b"}, "no verdict"),
-        ({"question": "q", "answer": "a"}, "no label has: answer"),
+        ({"question": "q", "solution": "a"}, "no label has: solution"),
+        ({"question": "q", "outcome": "answered"}, "must have one label"),
         ("q", "no label"),
     ],
 )
@@ -77,6 +80,13 @@ def test_a_row_that_is_no_label_is_named(row: Any, message: str, tmp_path: Path)
     with pytest.raises(InvalidArgument, match=message) as caught:
         read_labels(path)
     assert "labels.jsonl, line 3" in str(caught.value)
+
+
+def test_the_questions_of_an_evaluation_are_labels() -> None:
+    first, second = read_labels(
+        [{"id": "1", "question": "q", "answer": "a"}, {"question": "r", "outcome": "abstained"}]
+    )
+    assert (first.answers, second.answerable) == (("a",), False)
 
 
 def test_labels_that_contradict_each_other_are_refused() -> None:
@@ -97,7 +107,7 @@ def test_files_that_are_absent_broken_or_empty(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="line 1 is not JSON"):
         read_labels(tmp_path / "labels.jsonl")
     (tmp_path / "labels.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(InvalidArgument, match="UTF-8"):
+    with pytest.raises(BadEncoding, match="UTF-8"):
         read_labels(tmp_path / "labels.jsonl")
     with pytest.raises(InvalidArgument, match="no labels"):
         read_labels([])
@@ -374,6 +384,14 @@ def test_calibration_from_questions_to_a_rag_that_uses_it(
         assert not moved.confidence.certified  # type: ignore[attr-defined]
         assert "prompt" in moved.confidence_moved()[0]
     assert "no longer certified" in caplog.text
+
+
+def test_a_chain_with_rules_of_its_own_cannot_be_calibrated(rag: RAG) -> None:
+    chain = Chain([Step(ExtractiveReader(), accept=confident(0.3))])
+    with RAG(rag.store, embedder=rag.embedder, chain=chain) as other:
+        other._owned = []
+        with pytest.raises(InvalidArgument, match="rule of its own"):
+            other.calibrate(questions())
 
 
 def test_another_kind_of_confidence_cannot_be_calibrated(rag: RAG) -> None:

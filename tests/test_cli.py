@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -61,6 +62,34 @@ def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], h
     assert "abstained" in asked.stdout
     assert re.search(r"re-search: \d+ hits, confidence 0\.\d\d under", asked.stdout)
     assert "Spassky" not in asked.stdout
+
+
+def test_from_a_failure_to_a_case_that_passes(environment: dict[str, str], handbook: Path, tmp_path: Path) -> None:
+    environment = environment | {"RAGDIET_COLLECTION": "cases"}
+    run(environment, "ingest", str(handbook))
+    assert run(environment, "failures", "list").stdout == "no such case is kept\n"
+    run(environment, "ask", "Which insurer covers dental treatment?")
+    listed = run(environment, "failures", "list", "--json")
+    case = json.loads(listed.stdout)
+    assert (case["kind"], case["question"]) == ("abstained", "Which insurer covers dental treatment?")
+    name = case["prompt_id"]
+    tagged = run(
+        environment, "failures", "tag", name, "insurance", "--answer", "Sunflower Mutual", "--note", "ask them"
+    )
+    assert (tagged.returncode, "ingest gap" in tagged.stdout) == (0, True)
+    assert f"failures replay {name}" in run(environment, "failures", "show", name).stdout
+    assert json.loads(run(environment, "failures", "export", "--case", name).stdout)["answers"] == ["Sunflower Mutual"]
+    still = run(environment, "failures", "replay", name)
+    assert (still.returncode, "still wrong" in still.stdout) == (2, True)
+    assert run(environment, "eval").returncode == 2
+    (tmp_path / "insurer.md").write_text("# Insurance\n\nDental treatment is covered by Sunflower Mutual.\n")
+    run(environment, "ingest", str(tmp_path / "insurer.md"))
+    passed = run(environment, "eval")
+    assert (passed.returncode, passed.stdout.startswith("1 of 1 as expected")) == (0, True)
+    assert name in run(environment, "failures", "list", "--state", "fixed").stdout
+    assert run(environment, "feedback", name, "--bad", "--note", "too long").returncode == 0
+    unknown = run(environment, "feedback", "nobody", "--good")
+    assert (unknown.returncode, unknown.stderr.startswith("Error: UnknownPrompt: ")) == (1, True)
 
 
 def test_a_terminal_gets_a_bar(environment: dict[str, str], handbook: Path) -> None:

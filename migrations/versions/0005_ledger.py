@@ -27,10 +27,32 @@ def upgrade() -> None:
         column("reused", sa.Text(), "", "exact, similar or shared; else it was generated"),
     ):
         op.add_column("ask", added, schema="ragdiet")
+    op.add_column("ask", column("database_seconds", sa.Float(53), "0", "of its searches"), schema="ragdiet")
+    for name, kind, comment in (
+        ("database_blocks", sa.BigInteger(), "read from storage by its searches; null where it is not known"),
+        ("database_cost", sa.Numeric(), "USD; an estimate, and no part of cost"),
+    ):
+        op.add_column("ask", sa.Column(name, kind, comment=comment), schema="ragdiet")
     op.create_index("ask_finished", "ask", ["finished_at"], schema="ragdiet")
+    op.add_column(
+        "call",
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=sa.func.now(),
+            comment="by the database's clock, when it got the row first",
+        ),
+        schema="ragdiet",
+    )
+    op.create_index(
+        "call_open", "call", ["recorded_at"], schema="ragdiet", postgresql_where=sa.text("status = 'started'")
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("call_open", "call", schema="ragdiet")
+    op.drop_column("call", "recorded_at", schema="ragdiet")
     op.drop_index("ask_finished", "ask", schema="ragdiet")
     for name in (
         "collection",
@@ -43,5 +65,8 @@ def downgrade() -> None:
         "tokens_before",
         "seconds",
         "reused",
+        "database_seconds",
+        "database_blocks",
+        "database_cost",
     ):
         op.drop_column("ask", name, schema="ragdiet")

@@ -15,13 +15,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragdiet.account import MemoryLedger, PriceBook
+    from ragdiet.account import MemoryLedger, PriceBook, SpendingBudget
     from ragdiet.aio import AsyncRAG
+    from ragdiet.answers import AnswerCache
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
     from ragdiet.embed import CohereEmbedder, MiniLM, NovaEmbedder, OpenAIEmbedder, TitanEmbedder
     from ragdiet.errors import RagdietError
+    from ragdiet.fallback import Chain, Research, SafeReply, Search, Step, cited, confident
     from ragdiet.filters import F
     from ragdiet.generate import (
         ConverseGenerator,
@@ -58,11 +60,13 @@ _HOMES = {
     "RAG": "rag",
     "AsyncRAG": "aio",
     "Answer": "types",
+    "AnswerCache": "answers",
     "Attempt": "types",
     "BedrockClient": "bedrock",
     "BedrockGuardrail": "guard",
     "BedrockGuardrailChecks": "guard",
     "BedrockReranker": "retrieve",
+    "Chain": "fallback",
     "Chunk": "types",
     "Citation": "types",
     "CodeChunker": "chunk",
@@ -95,24 +99,33 @@ _HOMES = {
     "RecursiveChunker": "chunk",
     "Rejection": "types",
     "Replaced": "types",
+    "Research": "fallback",
+    "SafeReply": "fallback",
+    "Search": "fallback",
     "Sentence": "types",
     "SentenceDiet": "diet",
+    "SpendingBudget": "account",
+    "Step": "fallback",
     "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
     "Turn": "types",
     "WithoutContext": "chunk",
+    "cited": "fallback",
     "compress": "diet",
+    "confident": "fallback",
 }
 
 __all__ = [  # noqa: RUF022 - the two doors first
     "RAG",
     "AsyncRAG",
     "Answer",
+    "AnswerCache",
     "Attempt",
     "BedrockClient",
     "BedrockGuardrail",
     "BedrockGuardrailChecks",
     "BedrockReranker",
+    "Chain",
     "Chunk",
     "Citation",
     "CodeChunker",
@@ -145,13 +158,20 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "RecursiveChunker",
     "Rejection",
     "Replaced",
+    "Research",
+    "SafeReply",
+    "Search",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
+    "Step",
     "StructureChunker",
     "TitanEmbedder",
     "Turn",
     "WithoutContext",
+    "cited",
     "compress",
+    "confident",
 ]
 
 

@@ -10,19 +10,22 @@ from contextvars import copy_context
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from ragdiet.ask import DEFAULT_BUDGET
+from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, CostRow
     from ragdiet.confidence import Calibrated
-    from ragdiet.confidence import Labelled as LabelledQuestions
+    from ragdiet.confidence import Labelled as LabelledRows
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
+    from ragdiet.report import CostKey, Costs
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
@@ -187,6 +190,8 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> Coroutine[None, None, Answer]: ...
 
     @overload
@@ -205,6 +210,8 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> AsyncAnswerStream: ...
 
     def ask(
@@ -222,8 +229,13 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
+        fresh: bool = False,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
-        """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``."""
+        """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``.
+
+        Where the task that awaits it is cancelled, the ask ends at its next step; what it spent is in the ledger.
+        """
         arguments: dict[str, Any] = {
             "budget": budget,
             "max_cost": max_cost,
@@ -235,10 +247,12 @@ class AsyncRAG:
             "collection": collection,
             "tenant": tenant,
             "prompt_id": prompt_id,
+            "max_billed_tokens": max_billed_tokens,
+            "fresh": fresh,
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
-        return self._run(partial(self.sync.ask, question, **arguments))
+        return self._cancellable(partial(self.sync.ask, question, **arguments))
 
     async def quote(
         self,
@@ -255,9 +269,38 @@ class AsyncRAG:
             self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
         )
 
-    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    @property
+    def answers(self) -> Awaited:
+        """See ``RAG.answers``."""
+        return Awaited(lambda: self.sync.answers, self._run)
+
+    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """See ``RAG.costs``."""
         return await self._run(self.sync.costs, by, since)
+
+    @property
+    def budgets(self) -> Awaited:
+        """See ``RAG.budgets``."""
+        return Awaited(lambda: self.sync.budgets, self._run)
+
+    @property
+    def failures(self) -> Awaited:
+        """See ``RAG.failures``."""
+        return Awaited(lambda: self.sync.failures, self._run)
+
+    async def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """See ``RAG.feedback``."""
+        await self._run(self.sync.feedback, prompt_id, good=good, note=note, tenant=tenant)
+
+    async def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """See ``RAG.evaluate``."""
+        return await self._run(self.sync.evaluate, questions, cases=cases, tenant=tenant)
 
     async def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -267,7 +310,7 @@ class AsyncRAG:
 
     async def calibrate(
         self,
-        labelled: LabelledQuestions,
+        labelled: LabelledRows,
         *,
         alpha: float = 0.05,
         delta: float = 0.1,
@@ -307,9 +350,35 @@ class AsyncRAG:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _cancellable(self, ask: Callable[[], T]) -> T:
+        """The ask; where the task that waits for it is cancelled, no further step of it begins."""
+        given_up = Event()
+
+        def run() -> T:
+            with cancelled_by(given_up):
+                return ask()
+
+        try:
+            return await self._run(run)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         bound = partial(copy_context().run, partial(call, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
+
+
+class Awaited:
+    """The calls of one of a RAG's objects, awaited: ``await rag.failures.list()``. In a thread from the first word on,
+    as the object may ask the database whether it can serve at all."""
+
+    def __init__(self, found: Callable[[], object], run: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+        self._found = found
+        self._run = run
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        return lambda *args, **kwargs: self._run(lambda: getattr(self._found(), name)(*args, **kwargs))
 
 
 class AsyncAnswerStream:

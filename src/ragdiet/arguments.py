@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -43,6 +44,20 @@ def checked_money(amount: Decimal | str) -> Decimal:
     if not spend.is_finite() or spend < 0:
         raise InvalidArgument(f"max_cost is {amount}: give USD, zero or more")
     return spend
+
+
+def checked_deadline(seconds: float | None) -> float | None:
+    """Seconds, zero or more, or None. Raises InvalidArgument."""
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        raise InvalidArgument(f"deadline is {seconds!r}: give seconds, zero or more")
+    return seconds
+
+
+def checked_tokens(tokens: int) -> int:
+    """Billed tokens of an ask, zero or more. Raises InvalidArgument."""
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+        raise InvalidArgument(f"max_billed_tokens is {tokens!r}: give a whole number, zero or more")
+    return tokens
 
 
 def as_turn(pair: tuple[str, str]) -> Turn:

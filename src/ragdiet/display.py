@@ -156,6 +156,15 @@ def _reliability(bins: Sequence[Bin]) -> str:
     )
 
 
+def plan_html(question: str, rows: Sequence[Sequence[str]], note: str) -> str:
+    """The plan of an ask: a table whose first row is its head."""
+    head, *steps = [tuple(map(escape, row)) for row in rows]
+    return (
+        f'<div style="{_BLOCK}"><p><b>{escape(question)}</b></p>{_table(head, steps)}'
+        f"<p style='{_MUTED}'>{escape(note)}</p></div>"
+    )
+
+
 def report_html(report: IngestReport) -> str:
     """The counts of an ingest, and what was rejected."""
     counts = _table(

@@ -6,9 +6,11 @@
     ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
     │   ├── InvalidQuestion        empty, too long, or not text
     │   ├── NotAllowed             a model or tenant that is not on the list; `.name`
+    │   ├── NotCertified           nobody has measured when questions are alike to a `.model`
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
+    │   ├── BadTemplate            a safe reply's template lacks its placeholder, or has an unknown one
     │   ├── LanguageMismatch       the collection was made for another language
     │   └── DimensionMismatch      a vector's length is not that of its embedding space
     ├── MissingExtra               an optional dependency is not installed (also an ImportError)
@@ -30,7 +32,8 @@
     ├── StoreError                 the database
     │   ├── StoreUnavailable       cannot be reached, or was lost in mid-call
     │   │   ├── StoreNotReady      there, but silent, starting up, or without a free connection: wait
-    │   │   └── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   ├── CommitUnknown      lost while it committed: what was written may be there or not
+    │   │   └── LedgerUnavailable  nor can the disk take what a request costs, so it was not sent
     │   ├── StoreAccessDenied      the server, or AWS on the way to it, refuses the credentials
     │   ├── CertificateRejected    the server's certificate cannot be trusted, or it has none
     │   ├── DatabaseMissing        the server has no database of that name
@@ -57,7 +60,8 @@
     │   └── BadReply               a reply that cannot be used: cut off, malformed, NaN, wrong count
     ├── UnknownModel               no provider or model of that exact name
     ├── UnknownPrice               no price row for that exact model and region
-    └── BudgetExceeded             the next call would cost more than is left
+    ├── UnknownPrompt              nothing is kept under that prompt_id
+    └── OverBudget                 a call was not made: a budget has less left than it may take; `.budget`, `.left`
 
 ``category`` puts each into one of the classes an operator counts by: ``input``, ``retrieval``,
 ``inference``, ``store``, ``setup``, ``money``.
@@ -65,6 +69,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -92,6 +98,14 @@ class NotAllowed(InvalidArgument):
         self.name = name
 
 
+class NotCertified(InvalidArgument):
+    """No threshold is certified for the vectors of ``model``."""
+
+    def __init__(self, message: str, *, model: str) -> None:
+        super().__init__(message)
+        self.model = model
+
+
 class BudgetTooSmall(InvalidArgument):
     """Not even the best sentence fits the token budget; ``smallest`` is the least that would."""
 
@@ -99,6 +113,10 @@ class BudgetTooSmall(InvalidArgument):
         super().__init__(message)
         self.budget = budget
         self.smallest = smallest
+
+
+class BadTemplate(InvalidArgument):
+    """A template that cannot be filled: it lacks its placeholder, or has one that is not known."""
 
 
 class UnknownFilterKey(InvalidArgument):
@@ -228,6 +246,10 @@ class StoreNotReady(StoreUnavailable):
 
 class CommitUnknown(StoreUnavailable):
     """The connection was lost while it committed: what was written is whole, and there or not there."""
+
+
+class LedgerUnavailable(StoreUnavailable):
+    """What a request will cost can be written down neither in the database nor on disk, so it was not sent."""
 
 
 class StoreAccessDenied(StoreError):
@@ -374,3 +396,31 @@ class UnknownPrice(RagdietError, LookupError):
     """No price row for exactly that model and region. Unknown is not zero."""
 
     category = "money"
+
+
+class UnknownPrompt(RagdietError, LookupError):
+    """Nothing is kept under that prompt_id."""
+
+
+class OverBudget(RagdietError):
+    """A call was not made, since it may take more than a budget has left: nothing was sent, and nothing spent.
+
+    ``budget`` is its name, ``left`` what it has left and ``asked`` the worst case of the call, both in ``unit``: "usd"
+    or "tokens", as they are billed. ``resets_at`` is when its next period begins, None for one that has no other.
+    """
+
+    category = "money"
+
+    def __init__(
+        self, *, budget: str, unit: str, left: Decimal, asked: Decimal, resets_at: datetime | None = None
+    ) -> None:
+        shown = "${:f}".format if unit == "usd" else "{:,f} tokens".format
+        until = f"wait until {resets_at:%Y-%m-%d %H:%M} UTC, " if resets_at else ""
+        super().__init__(
+            f"{budget} has {shown(left)} left, and this call may take {shown(asked)}: {until}raise it, or ask for less"
+        )
+        self.budget = budget
+        self.unit = unit
+        self.left = left
+        self.asked = asked
+        self.resets_at = resets_at

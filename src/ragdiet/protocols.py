@@ -96,7 +96,11 @@ class Database(Protocol):
     Each sees the rows of ``tenant`` alone; with None it sees all as the tables' owner, none as another role.
 
     ``is_lent``: what runs now runs in a transaction of the user's. ``pipelined`` work gets a connection in
-    psycopg's pipeline mode: what it does not fetch is done by the time that ``run`` returns."""
+    psycopg's pipeline mode: what it does not fetch is done by the time that ``run`` returns. ``patience`` is how
+    many seconds an outage is waited out, where that is less than usual. ``dsn`` tells databases apart."""
+
+    @property
+    def dsn(self) -> str: ...
 
     @property
     def is_lent(self) -> bool: ...
@@ -113,6 +117,7 @@ class Database(Protocol):
         read_only: bool = False,
         repeatable: bool = False,
         pipelined: bool = False,
+        patience: float | None = None,
     ) -> T: ...
 
 

@@ -10,24 +10,39 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypedDict, overload
 
 from ragdiet.account import (
+    Accounted,
+    Budgets,
     Calibration,
-    CostRow,
     PostgresLedger,
     PostgresRatios,
+    allowing,
 )
 from ragdiet.analysis import analyzer
-from ragdiet.arguments import as_turn, checked_expiry, checked_money, checked_name, checked_tenant
-from ragdiet.ask import DEFAULT_BUDGET, Asker, Scope
+from ragdiet.answers import AnswerCache, Answers, KeptAnswers, identity
+from ragdiet.arguments import (
+    as_turn,
+    checked_deadline,
+    checked_expiry,
+    checked_money,
+    checked_name,
+    checked_tenant,
+    checked_tokens,
+)
+from ragdiet.ask import DEFAULT_BUDGET, Asker, Explanation, PlannedChain, Scope
+from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
 from ragdiet.confidence import Calibrated, Corpus, LogisticConfidence, Rehearsal, Setup, calibrate, read_labels
-from ragdiet.confidence import Labelled as LabelledQuestions
+from ragdiet.confidence import Labelled as LabelledRows
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
+from ragdiet.failures import Failures
+from ragdiet.fallback import Chain, confident
 from ragdiet.filters import as_filter
 from ragdiet.generate import ExtractiveReader, prompt_version, system_text
 from ragdiet.guard import (
@@ -42,7 +57,9 @@ from ragdiet.ingest import Ingestor, Reembedder, Verdict, backfill_token_bits, j
 from ragdiet.named import Named
 from ragdiet.observe import Trace, checked_id, new_id, tracing
 from ragdiet.outgoing import Outgoing, models_sent_to
+from ragdiet.protocols import Priced
 from ragdiet.quality import Quality
+from ragdiet.report import Costs, read_costs
 from ragdiet.retrieve import (
     CorpusRewriter,
     HybridRetriever,
@@ -64,8 +81,9 @@ from ragdiet.tokens import default_counter
 from ragdiet.types import Hits, Turn
 
 if TYPE_CHECKING:
-    from ragdiet.account import CostKey, Ledger, PriceBook
+    from ragdiet.account import Ledger, PriceBook
     from ragdiet.doctor import Diagnosis
+    from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import (
@@ -79,6 +97,7 @@ if TYPE_CHECKING:
         Retriever,
         Rewriter,
     )
+    from ragdiet.report import CostKey
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.types import (
         Answer,
@@ -96,14 +115,16 @@ if TYPE_CHECKING:
 DEFAULT_COLLECTION = "default"
 DEFAULT_LANGUAGE = "english"
 _MOST_REMEMBERED = 10_000  # collections known to be searchable
+_RECORDS_KEPT = timedelta(days=30)
 
 
 class RAG:
     """Documents in one database, and answers from them.
 
     Made by ``RAG.local`` or ``RAG.connect``, or from pieces: any object that fits its protocol in
-    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first. ``quality`` says what
-    an ingest keeps out; with ``embedding_cache=False`` it forgets the vectors of what it removes.
+    ``ragdiet.protocols`` will do. ``models`` are asked in their order, cheapest first; ``chain`` in their place says
+    each step and when its outcome is accepted. ``quality`` says what an ingest keeps out; with
+    ``embedding_cache=False`` it forgets the vectors of what it removes.
     ``collection`` and ``tenant`` are those of calls that name none. With ``allow_building`` it also searches a
     space that is still being built, and finds what is there.
 
@@ -121,7 +142,12 @@ class RAG:
     ``masking`` says what is hidden of the texts that leave this process; by default secrets are. ``guards`` judge each
     question of ``ask``, what was retrieved for it, and the reply, in their order; by default ``InjectionGuard()``.
     Models that work elsewhere must be on the list ``allowed_models``, by their exact id, and tenants on
-    ``allowed_tenants``, where these are given.
+    ``allowed_tenants``, where these are given. ``spool`` is the folder for ledger rows while the database cannot be
+    reached; ``PostgresLedger`` says which it is by default.
+
+    ``answer_cache`` keeps answers for the same question, until the collection changes: by default ``AnswerCache()``
+    where a model of the chain has a price; None keeps none. Pieces of your own are told apart by their class and the
+    plain values that they hold, or by an attribute ``cache_identity``.
     """
 
     def __init__(
@@ -130,6 +156,7 @@ class RAG:
         *,
         embedder: Embedder,
         models: Sequence[Generator] = (),
+        chain: Chain | None = None,
         chunker: Chunker | None = None,
         retriever: Retriever | None = None,
         rewriter: Rewriter | None = None,
@@ -137,6 +164,7 @@ class RAG:
         compressor: Compressor | None = None,
         confidence: Confidence | None = None,
         ledger: Ledger | None = None,
+        spool: str | os.PathLike[str] | None = None,
         quality: Quality | None = None,
         embedding_cache: bool = True,
         research: bool = True,
@@ -149,6 +177,7 @@ class RAG:
         guards: Sequence[Guard] | None = None,
         allowed_models: Collection[str] | None = None,
         allowed_tenants: Collection[str] | None = None,
+        answer_cache: AnswerCache | Literal["auto"] | None = "auto",
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -159,22 +188,24 @@ class RAG:
         self.collection = checked_name(collection, "collection")
         self._tenants = checked_list(allowed_tenants, "allowed_tenants")
         self.tenant = checked_tenant(tenant)
-        check_models(models_sent_to(embedder, models, reranker), checked_list(allowed_models, "allowed_models"))
-        self.ledger = ledger or PostgresLedger(store)
+        chain = _checked_chain(chain, models, research)
+        generators = tuple(chain.generators.values())
+        check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
+        self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[_Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building
         self._named = Named(None, None)
+        self.failures = Failures(store, self, self._tenant)
         self._pieces: dict[str, Any] = {
-            "models": models,
+            "chain": chain,
             "chunker": chunker,
             "compressor": compressor,
             "confidence": confidence,
             "ledger": self.ledger,
             "quality": quality,
             "embedding_cache": embedding_cache,
-            "research": research,
             "system": system,
             "examples": examples,
             "clarify": clarify,
@@ -186,12 +217,12 @@ class RAG:
             "guards": guards,
             "allowed_models": allowed_models,
             "allowed_tenants": allowed_tenants,
+            "answer_cache": answer_cache,
             "collection": collection,
             "tenant": tenant,
         }
-        models = models or (ExtractiveReader(),)
         self._setup = Setup(
-            models=tuple(model.model for model in models),
+            models=chain.models,
             prompt=prompt_version(system_text(system), examples),
             embedder=self.space.model,
             language=language,
@@ -200,8 +231,10 @@ class RAG:
         if isinstance(confidence, LogisticConfidence):
             confidence = confidence.judging(self._setup)
         self.confidence: Confidence = confidence
+        settings = _answer_settings(answer_cache, generators)
         token_model = _token_model(embedder) if late_interaction else None
         masking = masking or Masking()
+        guards = (InjectionGuard(),) if guards is None else guards
         self._outgoing = Outgoing(self.ledger, masking)
         embedder = self._outgoing.embedder(embedder)
         self._ingestor = partial(
@@ -217,21 +250,27 @@ class RAG:
         )
         self._collections = Collections(store, self.space)
         self._retriever = retriever or HybridRetriever(store, self.space, token_model=token_model)
+        rewriter = rewriter or CorpusRewriter(store)
+        compressor = compressor or SentenceDiet(language=language)
+        answered_by = (chain, self.space, self._retriever, rewriter, reranker, compressor, confidence)
         self._asker = Asker(
             embedder=embedder,
             retriever=self._retriever,
-            rewriter=rewriter or CorpusRewriter(store),
+            rewriter=rewriter,
             reranker=self._outgoing.reranker(reranker),
-            compressor=compressor or SentenceDiet(language=language),
-            generators=[self._outgoing.generator(model) for model in models],
+            compressor=compressor,
+            chain=chain.wrapped(self._outgoing.generator),
+            breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},
             confidence=confidence,
             ledger=self.ledger,
-            research=research,
             system=system,
             examples=examples,
             language=language,
             clarifier=Clarifier(language) if clarify else None,
-            guards=Guards((InjectionGuard(),) if guards is None else guards, masking, self.ledger),
+            guards=Guards(guards, masking, self.ledger),
+            answers=KeptAnswers(store, settings) if settings else None,
+            similar=settings.threshold(self.space, language) if settings else None,
+            identity=identity((version("ragdiet"), *answered_by, system, examples, language, clarify, guards, masking)),
         )
 
     @classmethod
@@ -242,7 +281,7 @@ class RAG:
         bin_dir: str | os.PathLike[str] | None = None,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         **pieces: Any,
     ) -> Self:
@@ -256,6 +295,8 @@ class RAG:
 
         server = EmbeddedServer.start(Path(path), bin_dir=Path(bin_dir) if bin_dir is not None else None)
         try:
+            # Not by its address: the server's socket may lie elsewhere when it is started again.
+            pieces.setdefault("spool", Path(path) / "spool")
             rag = cls._open(Database(server.dsn), Named(region, prices), embedder, models, pieces)
             rag._owned.append(server)
             rag.migrate()
@@ -271,7 +312,7 @@ class RAG:
         *,
         region: str | None = None,
         embedder: str | Embedder = "local:minilm",
-        models: Sequence[str | Generator] = ("local:extractive",),
+        models: Sequence[str | Generator] = (),
         prices: PriceBook | None = None,
         reader: str | None = None,
         auth: Literal["iam"] | None = None,
@@ -318,14 +359,15 @@ class RAG:
         pieces: dict[str, Any],
     ) -> Self:
         try:
-            ledger = pieces.pop("ledger", None) or PostgresLedger(store)
+            ledger = pieces.pop("ledger", None) or PostgresLedger(store, spool=pieces.pop("spool", None))
             named.calibration = Calibration(PostgresRatios(store))
+            chain = _checked_chain(pieces.pop("chain", None), models, pieces.pop("research", True))
             if isinstance(reranker := pieces.get("reranker"), str):
                 pieces["reranker"] = named.reranker(reranker, ledger)
             rag = cls(
                 store,
                 embedder=named.embedder(embedder, ledger) if isinstance(embedder, str) else embedder,
-                models=[named.generator(model, ledger) if isinstance(model, str) else model for model in models],
+                chain=chain.named(lambda name: named.generator(name, ledger)),
                 ledger=ledger,
                 **pieces,
             )
@@ -403,12 +445,16 @@ class RAG:
         return self._collections.drop(checked_name(collection, "collection"), tenant=self._tenant(tenant))
 
     def sweep(self) -> int:
-        """Delete the documents of every collection whose time has come; returns how many there were.
+        """Delete the documents of every collection whose time has come; returns how many there were. What asks saw and
+        did more than 30 days ago is forgotten too, but for the cases in ``failures``.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
-        Searches do not find them in any case.
+        Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
         """
         self._check_schema()
+        self.failures.forget(_RECORDS_KEPT)
+        if isinstance(self.ledger, PostgresLedger):
+            self.ledger.sweep(tenant=self.tenant)
         return self._collections.sweep(tenant=self.tenant)
 
     def reembed(
@@ -530,6 +576,8 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> Answer: ...
 
     @overload
@@ -548,6 +596,8 @@ class RAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> AnswerStream: ...
 
     def ask(
@@ -565,6 +615,8 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
+        fresh: bool = False,
     ) -> Answer | AnswerStream:
         """An answer with its citations, confidence and price; choices for a question that is not clear, or a safe
         reply when no answer can be stood by.
@@ -572,26 +624,35 @@ class RAG:
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
         ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
-        it, and a model that could still go over it is not asked. ``deadline``: seconds after which no further step
+        it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
+        ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
-        ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``.
+        ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``. ``fresh=True`` asks anew
+        where an answer is kept (``answer_cache``), and keeps the new one.
         """
         trace = self._trace(tenant, tags, prompt_id)
         scope = self._scope(trace, collection, filter, k)
         spend = None if max_cost is None else checked_money(max_cost)
+        tokens = None if max_billed_tokens is None else checked_tokens(max_billed_tokens)
         turns = tuple(turn if isinstance(turn, Turn) else as_turn(turn) for turn in history)
 
-        asked: _Asked = {"budget": budget, "max_cost": spend, "deadline": deadline, "history": turns}
+        asked: _Asked = {
+            "budget": budget,
+            "max_cost": spend,
+            "deadline": checked_deadline(deadline),
+            "history": turns,
+            "fresh": fresh,
+        }
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
-            with tracing(trace):
+            with tracing(trace), allowing(tokens):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
         self._check_search(scope)
-        with tracing(trace):
+        with tracing(trace), allowing(tokens):
             return self._asker.ask(question, scope, **asked)
 
     def quote(
@@ -604,14 +665,35 @@ class RAG:
         collection: str | None = None,
         tenant: str | None = None,
     ) -> Quote:
-        """What asking this would cost, USD, before it is spent: least, expected, most."""
+        """What asking this would cost, USD, before it is spent: least, expected, most, and the worst case.
+
+        Retrieves and diets, which may pay for an embedding of the question and for a reranker, but asks no model. From
+        the plan of the chain, the tokens of the prompt and the latest asks of the collection; ``chain.explain`` shows
+        the parts.
+        """
+        return self.chain.explain(question, budget, filter=filter, k=k, collection=collection, tenant=tenant).quote
+
+    @property
+    def chain(self) -> PlannedChain:
+        """The steps of an ask; ``rag.chain.explain(question)`` is their plan for a question, with prices."""
+        return PlannedChain(self._asker.chain, self._explain)
+
+    def _explain(
+        self,
+        question: str,
+        budget: Budget | None,
+        filter: FilterLike | None,
+        k: int,
+        collection: str | None,
+        tenant: str | None,
+    ) -> Explanation:
         trace = self._trace(tenant, None, None)
         scope = self._scope(trace, collection, filter, k)
         self._check_search(scope)
         with tracing(trace):
-            return self._asker.quote(question, scope, budget)
+            return self._asker.explain(question, scope, budget)
 
-    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> tuple[CostRow, ...]:
+    def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
         """What was spent, by stage, model, tenant, tag, day or outcome, dearest first.
 
         As the runtime role, what this RAG's tenant spent; as the owner, what all did.
@@ -619,7 +701,57 @@ class RAG:
         self._check_schema()
         if not isinstance(self.ledger, PostgresLedger):
             raise InvalidArgument("costs are read from the database: this RAG was given a ledger of another kind")
-        return self.ledger.costs(by=by, since=since, tenant=self.tenant)
+        self.ledger.flush()
+        return read_costs(self.store, by=by, since=since, tenant=self.tenant)
+
+    def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+
+        The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
+        """
+        self._check_schema()
+        self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
+
+    def evaluate(
+        self,
+        questions: Iterable[LabelledQuestion | Mapping[str, Any]] = (),
+        *,
+        cases: bool = True,
+        tenant: str | None = None,
+    ) -> Evaluation:
+        """Ask labelled questions, and with ``cases`` the regression cases out of ``failures``, at their usual price.
+
+        ``questions``: ``{"question": ..., "answers": [...], "documents": [...], "outcome": ...}``, where an answer must
+        stand in the reply, a document be cited, and the outcome be the same, as far as they are given. A case that
+        passes is fixed; one that does not is open again.
+        """
+        from ragdiet.evaluation import evaluate, labelled
+
+        owner = self._tenant(tenant)
+        return evaluate(
+            lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+            labelled(questions),
+            self.failures if cases else None,
+            owner,
+        )
+
+    @property
+    def budgets(self) -> Budgets:
+        """What tenants, tags or all may spend in a day, a month, or ever: ``set``, ``list`` and ``remove``.
+
+        >>> rag.budgets.set(SpendingBudget(name="acme", usd="5", per="day", tenant="acme"))   # doctest: +SKIP
+        """
+        self._check_schema()
+        if not isinstance(self.ledger, PostgresLedger):
+            raise InvalidArgument("budgets are kept with the ledger in the database: this RAG was given another ledger")
+        return Budgets(self.store, tenant=self.tenant)
+
+    @property
+    def answers(self) -> Answers:
+        """The answers that are kept for this RAG's tenant: what they saved, and how to forget them."""
+        self._check_schema()
+        flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None
+        return Answers(self.store, tenant=self.tenant, flush=flush)
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -651,7 +783,7 @@ class RAG:
 
     def calibrate(
         self,
-        labelled: LabelledQuestions,
+        labelled: LabelledRows,
         *,
         alpha: float = 0.05,
         delta: float = 0.1,
@@ -675,12 +807,18 @@ class RAG:
         owner = self._tenant(tenant)
         setup = self._setup_with(checked_name(collection or self.collection, "collection"), owner)
         rehearsal = Rehearsal(self.confidence, gate=0.0)
-        beside = RAG(self.store, embedder=self.embedder, **self._pieces | {"confidence": rehearsal})
+        if own := [step.id for step in self._asker.chain.reads if str(step.accept) != str(confident())]:
+            raise InvalidArgument(
+                f"the chain accepts what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
+                "calibrate with the rule confident()"
+            )
+        pieces = self._pieces | {"confidence": rehearsal, "answer_cache": None}
+        beside = RAG(self.store, embedder=self.embedder, **pieces)
         beside._owned = []
         return calibrate(
             labels,
             rehearsal,
-            partial(beside.ask, collection=collection, tenant=owner, tags=tags),
+            partial(beside.ask, collection=collection, tenant=owner, tags=tags or {"purpose": "calibration"}),
             setup,
             alpha=alpha,
             delta=delta,
@@ -826,6 +964,21 @@ class RAG:
         )
 
 
+def _checked_chain(chain: Chain | None, models: Sequence[Generator | str], research: bool) -> Chain:
+    """The chain as it was given, or the one of the models."""
+    if chain is None:
+        return Chain.of(models or (ExtractiveReader(),), research=research)
+    if models or not research:
+        raise InvalidArgument("the chain says which models are asked, and whether to search again: give it alone")
+    return chain
+
+
+def _answer_settings(given: AnswerCache | Literal["auto"] | None, models: Sequence[Generator]) -> AnswerCache | None:
+    if given != "auto":
+        return given
+    return AnswerCache() if any(isinstance(model, Priced) for model in models) else None
+
+
 def _token_model(embedder: Embedder) -> Embedder:
     from ragdiet.embed import MiniLM
 
@@ -837,6 +990,7 @@ class _Asked(TypedDict):
     max_cost: Decimal | None
     deadline: float | None
     history: tuple[Turn, ...]
+    fresh: bool
 
 
 class _Closeable(Protocol):

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator as Steps
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger
+from ragdiet.account import AskRow, Ledger, database_share, metered
+from ragdiet.ask.explained import Explanation
+from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
-from ragdiet.ask.search import Search
+from ragdiet.ask.record import record_of
+from ragdiet.ask.reuse import Found, Reuse
+from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
 from ragdiet.clarify import Clarifier, spelling
 from ragdiet.diet import follow_up
-from ragdiet.errors import InvalidArgument
-from ragdiet.fallback import Plan, Step, next_step, safe_reply
-from ragdiet.generate import LONGEST, citations, pieces
+from ragdiet.errors import InvalidArgument, RagdietError
+from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
+from ragdiet.generate import citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import attempt, current, ending
+from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -31,20 +37,24 @@ from ragdiet.types import (
     Context,
     Example,
     Generation,
+    Hit,
     Hits,
     Outcome,
     Passage,
-    Quote,
     Turn,
+    Usage,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragdiet.protocols import Compressor, Confidence, Embedder, Generator, Reranker, Retriever, Rewriter
+    from ragdiet.answers import KeptAnswers
+    from ragdiet.bedrock import Breaker
+    from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
+_FAILURES = ("models failed", "guard failed", "out of time", "cancelled")
 
 
 class Asker:
@@ -56,35 +66,38 @@ class Asker:
         embedder: Embedder,
         retriever: Retriever,
         compressor: Compressor,
-        generators: Sequence[Generator],
+        chain: Chain,
+        breakers: Mapping[str, Breaker],
         confidence: Confidence,
         ledger: Ledger,
         rewriter: Rewriter,
         reranker: Reranker | None = None,
-        research: bool = True,
         system: str | None = None,
         examples: Sequence[Example] = (),
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        answers: KeptAnswers | None = None,
+        similar: float | None = None,
+        identity: str = "",
     ) -> None:
-        if not generators:
-            raise InvalidArgument("no model to read with: give at least one, such as ExtractiveReader()")
-        self._generators = {generator.model: generator for generator in generators}
+        self.chain = chain
+        self._generators = chain.generators
         self._confidence = confidence
         self._ledger = ledger
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
-        self._search = Search(
+        self._spending = Spending(self._generators, ledger, guards)
+        self._search = Searching(
             embedder=embedder,
             retriever=retriever,
             rewriter=rewriter,
             reranker=reranker,
             confidence=confidence,
             ledger=ledger,
+            spending=self._spending,
         )
-        self._spending = Spending(self._generators, ledger, guards)
         self._reading = Reading(
             compressor=compressor,
             generators=self._generators,
@@ -94,8 +107,36 @@ class Asker:
             spending=self._spending,
             system=system,
             examples=examples,
+            breakers=breakers,
         )
-        self.plan = Plan(models=tuple(self._generators), research=research)
+        self._quoting = Quoting(
+            chain=chain,
+            searching=self._search,
+            reading=self._reading,
+            spending=self._spending,
+            guards=guards,
+            confidence=confidence,
+            ledger=ledger,
+            unclear=self._is_unclear,
+        )
+        self._versions = {
+            "ragdiet": version("ragdiet"),
+            "space": embedder.space.name,
+            "models": [*self._generators],
+            "prompt": self._reading.prompt_version,
+            "language": language,
+        }
+        self._reuse = (
+            Reuse(
+                answers,
+                pieces=identity,
+                threshold=similar,
+                vector=self._search.vectors,
+                for_record=guards.for_record,
+            )
+            if answers
+            else None
+        )
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
@@ -116,9 +157,9 @@ class Asker:
         self, question: str, context: Context, model: str | None = None, history: Sequence[Turn] = ()
     ) -> Generation:
         """One reply of ``model``, by default the first of the chain."""
-        generator = self._generators.get(model or self.plan.models[0])
+        generator = self._generators.get(model or self.chain.models[0])
         if generator is None:
-            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.plan.models)}")
+            raise InvalidArgument(f"no model {model!r} in the chain, which has: {', '.join(self.chain.models)}")
         return generator.generate(self._reading.prompt(checked_question(question), context, history))
 
     def ask(
@@ -130,9 +171,11 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Answer:
-        """Run the chain. Only an argument that cannot work, and the database, raise."""
-        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        """Run the chain, unless the answer is there and need not be ``fresh``. Only an argument that cannot work, and
+        the database, raise."""
+        run = self._run(question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=False, leads=True)
         try:
             while True:
                 next(run)
@@ -149,11 +192,15 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Steps[str, None, Answer]:
         """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
         question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
         replies, and of other models, nothing is shown before it is judged."""
-        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+        streams = not self._guards.judges_replies
+        return self._run(
+            question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=streams, leads=False
+        )
 
     def _run(
         self,
@@ -164,11 +211,13 @@ class Asker:
         deadline: float | None,
         history: Sequence[Turn],
         *,
+        fresh: bool,
         streams: bool,
+        leads: bool,
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends):
+        with ending(ends), database_use() as database, Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -188,58 +237,98 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                database=database,
+                asking=asking,
             )
-            while step := self._next(state):
-                began = time.perf_counter()
-                with attempt(len(state.attempts) + 1):
-                    made = yield from self._take(step, state)
-                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-                if not made.accepted:
-                    yield from state.taken_back(made.reason)
-            answer = self._answer(state)
+            asking.took(state.attempts)
+            if self._reuse is None or judged.refusal:
+                answer = yield from self._answered(state)
+            else:
+                with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
+                    if turn.found is None:
+                        answer = yield from self._answered(state)
+                        turn.ends(state, answer)
+                    else:
+                        answer = self._given_again(state, turn.found)
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
                 yield from pieces(answer.text)
             return answer
 
-    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
-        """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
+    def _answered(self, state: AskState) -> Steps[str, None, Answer]:
+        """Take the steps of the chain to their end."""
+        try:
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                state.asking.took(state.attempts)
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+        except GeneratorExit:  # the reader of a stream has left it
+            state.reason = "cancelled"
+            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+                self._answer(state)
+            raise
+        return self._answer(state)
 
-        Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
-        choices would meet it. Most is every model of the chain, one after the other, each asked again for what was
-        cut off.
-        """
-        question = checked_question(question)
-        hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, self._spending.counted(DEFAULT_BUDGET if budget is None else budget))
-        prompt = self._reading.prompt(question, context)
-        again = replace(prompt, max_tokens=LONGEST)
-        quotes = [self._spending.quote(model, prompt) for model in self.plan.models]
-        longest = [self._spending.quote(model, again) for model in self.plan.models]
-        passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
-        if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
-            passes = False
-        return Quote(
-            least=quotes[0].least if passes else Decimal(0),
-            expected=quotes[0].expected if passes else Decimal(0),
-            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
+    def _given_again(self, state: AskState, found: Found) -> Answer:
+        """An answer that was there, as this ask's own."""
+        trace, kept = current(), found.kept
+        with metered(self._ledger, stage="reuse", model="local:answers") as row:
+            row.settle(Usage(), served=kept.prompt_id)
+        reused = Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        answer = replace(
+            kept.answer,
+            cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
+            attempts=(*state.attempts, reused),
+            prompt_id=trace.prompt_id,
         )
+        self._ledger.finish(
+            AskRow(
+                prompt_id=answer.prompt_id,
+                outcome=answer.outcome,
+                confidence=answer.confidence,
+                tenant=trace.tenant,
+                collection=state.scope.collection,
+                tags=trace.tags,
+                question=self._guards.for_record(state.question),
+                model=kept.model,
+                cost=answer.cost,
+                seconds=time.monotonic() - state.began,
+                reused=found.how,
+            )
+        )
+        return answer
 
-    def _next(self, state: AskState) -> Step | None:
-        step = next_step(state.attempts, self.plan)
+    def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
+        """The plan of an ask with its prices and chances: retrieves and diets, which may pay for an embedding of the
+        question and for a reranker, but asks no model."""
+        budget = DEFAULT_BUDGET if budget is None else _checked_budget(budget)
+        return self._quoting.explain(checked_question(question), scope, budget)
+
+    def _is_unclear(self, question: str, hits: Sequence[Hit]) -> bool:
+        return self._clarifier is not None and self._clarifier.clarification(question, hits) is not None
+
+    def _next(self, state: AskState) -> ChainStep | Clarify | None:
+        step = next_step(state.attempts, self.chain)
+        if step and cancelled():
+            state.reason = "cancelled"
+            return self.chain.safe_reply
         if step and state.ends is not None and time.monotonic() >= state.ends:
             state.reason = "out of time"
-            return Step(kind="safe reply")
+            return self.chain.safe_reply
         if step and self._clarifier and state.attempts and self._unclear(step, state, self._clarifier):
-            return Step(kind="clarify")
+            return Clarify()
         return step
 
-    def _unclear(self, step: Step, state: AskState, clarifier: Clarifier) -> bool:
+    def _unclear(self, step: ChainStep, state: AskState, clarifier: Clarifier) -> bool:
         """Whether choices should take the place of ``step``: of all that follows the first search, or of a safe reply
         to a question that may be misspelt."""
         if sum(attempt.step != "guard" for attempt in state.attempts) == 1:
             state.clarification = clarifier.clarification(state.wanted, state.hits, follows=state.follows)
-        elif step.kind == "safe reply" and state.reason in ("nothing found", "not supported"):
+        elif isinstance(step, SafeReply) and state.reason in ("nothing found", "not supported"):
             corrected = state.corrected or self._respelt(state, clarifier)
             state.clarification = spelling(corrected) if corrected else None
         return state.clarification is not None
@@ -248,23 +337,24 @@ class Asker:
         """The question in the corpus's spelling where no second search has looked for that, since the first passed its
         gate: words that the hits hold are no guess."""
         has_looked = any(attempt.step == "re-search" for attempt in state.attempts)
-        if has_looked or not self.plan.research or not state.hits or state.searched != state.question:
+        if has_looked or not self.chain.researches or not state.hits or state.searched != state.question:
             return None
         asked = self._search.rewritten(state)
         return asked.question if asked.changes and clarifier.hold(state.hits, asked.changes) else None
 
-    def _take(self, step: Step, state: AskState) -> Steps[str, None, Attempt]:
-        if step.kind == "retrieve":
-            return self._search.first(state)
-        if step.kind == "re-search":
-            return self._search.again(state)
-        if step.kind == "read":
-            assert step.model is not None
-            return (yield from self._reading.step(state, step.model))
-        if step.kind == "clarify":
-            assert state.clarification is not None
-            return Attempt(step="clarify", accepted=True, reason=state.clarification.fault)
-        return Attempt(step="safe reply", accepted=True, reason=state.reason)
+    def _take(self, step: ChainStep | Clarify, state: AskState) -> Steps[str, None, Attempt]:
+        match step:
+            case Search():
+                return self._search.first(state, step)
+            case Research():
+                return self._search.again(state, step)
+            case Step():
+                return (yield from self._reading.step(state, step, self.chain.share(step)))
+            case Clarify():
+                assert state.clarification is not None
+                return Attempt(step=step.name, accepted=True, reason=state.clarification.fault)
+            case SafeReply():
+                return Attempt(step=step.name, accepted=True, reason=state.reason)
 
     def _answer(self, state: AskState) -> Answer:
         prompt_id = current().prompt_id
@@ -275,8 +365,8 @@ class Asker:
         elif state.clarification is not None:
             outcome, text = "clarify", state.clarification.text
         else:
-            outcome = "failed" if state.reason in ("models failed", "guard failed", "out of time") else "abstained"
-            text, cited = safe_reply(state.reason, state.hits)
+            outcome = "failed" if state.reason in _FAILURES else "abstained"
+            text, cited = safe_reply(state.reason, state.hits, self.chain.safe_reply, language=self._language)
         # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
         judged = [
             a.confidence for a in state.attempts if a.confidence is not None and (a.step == "read" or not a.accepted)
@@ -291,8 +381,11 @@ class Asker:
             prompt_id=prompt_id,
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
-        self._ledger.finish(self._row(state, answer))
+        row = self._row(state, answer)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
         return answer
 
     def _row(self, state: AskState, answer: Answer) -> AskRow:
@@ -311,6 +404,10 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            database_seconds=state.database.seconds,
+            database_blocks=state.database.blocks,
+            database_cost=answer.database_cost,
+            record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from collections.abc import Generator as Steps
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState
-from ragdiet.errors import ModelError
-from ragdiet.generate import LONGEST, REFUSAL, answer_length, citations, stop_fault, system_text, without_refusal
+from ragdiet.ask.watched import watched
+from ragdiet.bedrock import Breaker
+from ragdiet.errors import ModelError, OverBudget
+from ragdiet.fallback import Facts, Step, as_condition
+from ragdiet.generate import (
+    LONGEST,
+    REFUSAL,
+    answer_length,
+    citations,
+    cited_claims,
+    stop_fault,
+    system_text,
+    without_refusal,
+)
 from ragdiet.guard import Guards
+from ragdiet.observe import ending, seconds_left
 from ragdiet.protocols import StreamingGenerator
 from ragdiet.types import Attempt, Budget, Context, Example, Generation, Hit, Passage, Prompt, Turn
 
@@ -39,6 +55,7 @@ class Reading:
         spending: Spending,
         system: str | None,
         examples: Sequence[Example],
+        breakers: Mapping[str, Breaker],
     ) -> None:
         self._compressor = compressor
         self._generators = generators
@@ -48,6 +65,13 @@ class Reading:
         self._spending = spending
         self._system = system_text(system)
         self._examples = tuple(examples)
+        self._breakers = breakers
+
+    @property
+    def prompt_version(self) -> str:
+        """A short name of the instructions and examples, the same wherever they are the same."""
+        said = json.dumps([self._system, [asdict(example) for example in self._examples]], ensure_ascii=False)
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def prompt(self, question: str, context: Context, history: Sequence[Turn] = ()) -> Prompt:
         """The question as a model is asked it."""
@@ -69,8 +93,9 @@ class Reading:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
 
-    def step(self, state: AskState, model: str) -> Steps[str, None, Attempt]:
-        """One model reads. Of a model that streams the text is given as it comes."""
+    def step(self, state: AskState, step: Step, share: float) -> Steps[str, None, Attempt]:
+        """One model reads, in ``share`` of the time left. Of one that streams the text is given as it comes."""
+        model = step.id
         if state.readable is None:
             state.readable = self._guards.passages(state.hits)
             state.attempts += state.readable.attempts
@@ -83,49 +108,75 @@ class Reading:
         state.context = self._spending.affordable(model, prompt, state, partial(self._asked_diet, state))
         prompt = replace(prompt, context=state.context)
         again = ""
+        if strain := self._spending.held_back(model, prompt):
+            state.reason = "over budget"
+            return Attempt(
+                step="read", model=model, accepted=False, reason=f"only the cheapest model is asked, since {strain}"
+            )
         if problem := self._spending.too_dear(model, prompt, state):
             state.reason = "over budget"
             return Attempt(step="read", model=model, accepted=False, reason=problem)
+        left = seconds_left()
         try:
-            generation = yield from self._generated(model, prompt, state)
-            longer = replace(prompt, max_tokens=LONGEST)
-            if generation.stop_reason == "max_tokens" and not self._spending.too_dear(model, longer, state):
-                again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
-                yield from state.taken_back(f"{prompt.max_tokens} tokens cut the reply off")
-                whole = yield from self._generated(model, longer, state)
-                generation = replace(whole, cost=generation.cost + whole.cost)
+            with ending(None if left is None else time.monotonic() + share * left):
+                generation = yield from self._generated(model, prompt, state)
+                longer = replace(prompt, max_tokens=LONGEST)
+                if generation.stop_reason == "max_tokens" and not self._spending.too_dear(model, longer, state):
+                    again = f"; asked again, since {prompt.max_tokens} tokens cut the reply off"
+                    yield from state.taken_back(f"{prompt.max_tokens} tokens cut the reply off")
+                    whole = yield from self._generated(model, longer, state)
+                    generation = replace(whole, cost=generation.cost + whole.cost)
+        except OverBudget as error:
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=f"not asked: {error}{again}")
         except ModelError as error:
             state.reason = "models failed"
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
-        return self._judged(state, generation, model, again)
+        return self._judged(state, generation, step, again)
 
-    def _judged(self, state: AskState, generation: Generation, model: str, again: str) -> Attempt:
+    def _judged(self, state: AskState, generation: Generation, step: Step, again: str) -> Attempt:
         """Gate 2, and then the guards."""
         assert state.context is not None
         state.reason = "not supported"
         confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
         problem = _refused(generation, state.context)
-        accepted = not problem and confidence >= self._confidence.accept
+        accepted, why = False, problem
+        if not problem:
+            accepted, why = as_condition(step.accept).judge(self._facts(state, generation, confidence))
         if accepted:
             judged = self._guards.reply(
                 generation.text, question=state.question, sources=state.context.text, left=self._spending.unspent(state)
             )
             state.attempts += judged.attempts
             if judged.refusal:
-                accepted, state.reason, problem = False, judged.refusal, f"a guard stopped it: {judged.refusal}"
+                accepted, state.reason = False, judged.refusal
+                why = problem = f"a guard stopped it: {judged.refusal}"
             else:
                 state.generation = replace(generation, text=judged.text)
         return Attempt(
             step="read",
-            model=model,
+            model=step.id,
             accepted=accepted,
-            reason=(
-                problem
-                or f"confidence {confidence:.2f} {'at or over' if accepted else 'under'} {self._confidence.accept:.2f}"
-            )
-            + again,
+            reason=f"{why}{again}",
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
+        )
+
+    def _facts(self, state: AskState, generation: Generation, confidence: float) -> Facts:
+        assert state.context is not None
+        there = {source.n for source in state.context.sources}
+        claims = cited_claims(generation.text)
+        return Facts(
+            question=state.wanted,
+            confidence=confidence,
+            threshold=self._confidence.accept,
+            hits=state.hits,
+            text=generation.text,
+            cited=sum(not there.isdisjoint(named) for _, named in claims) / max(1, len(claims)),
+            context=state.context,
+            generation=generation,
+            unspent=self._spending.unspent(state),
+            seconds_left=seconds_left(),
         )
 
     def _asked_diet(self, state: AskState, budget: Budget) -> Context:
@@ -136,13 +187,14 @@ class Reading:
 
     def _generated(self, model: str, prompt: Prompt, state: AskState) -> Steps[str, None, Generation]:
         generator = self._generators[model]
-        if not state.streams or not isinstance(generator, StreamingGenerator):
-            return generator.generate(prompt)
-        with closing(generator.stream(prompt)) as stream:
-            for piece in without_refusal(stream):
-                state.shown += piece
-                yield piece
-        return stream.generation
+        with watched(self._breakers.get(model), model):
+            if not state.streams or not isinstance(generator, StreamingGenerator):
+                return generator.generate(prompt)
+            with closing(generator.stream(prompt)) as stream:
+                for piece in without_refusal(stream):
+                    state.shown += piece
+                    yield piece
+            return stream.generation
 
 
 def embedded(passages: Iterable[Passage]) -> bool:

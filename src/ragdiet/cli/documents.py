@@ -76,6 +76,6 @@ def drop(options: dict[str, Any], name: str) -> None:
 @main.command()
 @click.pass_obj
 def sweep(options: dict[str, Any]) -> None:
-    """Delete the documents whose time has come, in every collection."""
+    """Delete the documents whose time has come, in every collection, and mark calls that a crash left open."""
     with opened(options) as rag:
         click.echo(f"documents deleted: {rag.sweep():,}")

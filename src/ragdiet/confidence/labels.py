@@ -3,9 +3,11 @@
 A row holds a question and one of these:
 
 - ``answers``: texts of which a right answer holds one, or ``documents``: ids of which it cites one;
-- ``answerable``: false, where the documents hold no answer and any answer is wrong;
+- ``answerable``: false, or ``outcome``: "abstained", where the documents hold no answer and any answer is wrong;
 - ``right``: the verdict on the answer that ragdiet gives, with ``reply``, the text that was judged: another reply than
   that has no verdict. Without ``reply`` the verdict is taken to be on whatever is answered.
+
+So the questions of an evaluation can be labels; their ``id`` is not looked at.
 
 ``group``: questions of one group (of one document, one user, one day) stay in one half.
 """
@@ -15,18 +17,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ragdiet.errors import InvalidArgument, SourceNotFound
-
-_MARK = re.compile(r"\[\d{1,4}\]")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_WITHOUT_SIGNS = str.maketrans("", "", string.punctuation)
+from ragdiet.errors import BadEncoding, InvalidArgument, SourceNotFound
+from ragdiet.gold import holds, normalised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +61,7 @@ class Label:
         if self.answerable is False:
             return False
         if self.right is not None:
-            return self.right if self.reply is None or _plain(self.reply) == _plain(reply) else None
+            return self.right if self.reply is None or normalised(self.reply) == normalised(reply) else None
         return holds(reply, self.answers) or not set(self.documents).isdisjoint(documents)
 
     @property
@@ -74,29 +71,20 @@ class Label:
         return hashlib.sha256(" ".join(key.split()).encode()).digest()[0] % 2 == 0
 
 
+_OF_AN_EVALUATION = frozenset({"id", "answer", "outcome"})
+
 Labelled: TypeAlias = str | os.PathLike[str] | Iterable[Label | Mapping[str, Any]]
 
 
-def holds(text: str, answers: Iterable[str]) -> bool:
-    """Whether one of ``answers`` stands in the text as whole words, both normalised as SQuAD's evaluation does: lower
-    case, without punctuation and articles.
-
-    >>> holds("It lasts Thirty days. [1]", ["the thirty days"])
-    True
-    """
-    words = f" {_plain(text)} "
-    return any(f" {_plain(answer)} " in words for answer in answers if _plain(answer))
-
-
 def read_labels(labelled: Labelled) -> tuple[Label, ...]:
-    """Labels from a JSONL file, or rows, each once. Raises SourceNotFound, and InvalidArgument for a row that is no
-    label and for labels that contradict each other."""
+    """Labels from a JSONL file, or rows, each once. Raises SourceNotFound, BadEncoding, and InvalidArgument for a row
+    that is no label and for labels that contradict each other."""
     labels = dict.fromkeys(_labels(labelled))
     if not labels:
         raise InvalidArgument("there are no labels: give one question a line, as the guide shows")
     seen: dict[tuple[str, str | None], Label] = {}
     for label in labels:
-        key = " ".join(label.question.casefold().split()), label.reply and _plain(label.reply)
+        key = " ".join(label.question.casefold().split()), label.reply and normalised(label.reply)
         other = seen.setdefault(key, label)
         if (other.right, other.answerable is False) != (label.right, label.answerable is False):
             raise InvalidArgument(f"two labels contradict each other on {label.question[:80]!r}: remove one of them")
@@ -111,7 +99,7 @@ def _labels(labelled: Labelled) -> Iterable[Label]:
         except FileNotFoundError as error:
             raise SourceNotFound(f"no labels at {path}: check the path", uri=str(path)) from error
         except UnicodeDecodeError as error:
-            raise InvalidArgument(f"{path} is not UTF-8 text: labels are JSON, one row a line") from error
+            raise BadEncoding(f"{path} is not UTF-8: save it as UTF-8", uri=str(path)) from error
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _label(_row(line, f"{path.name}, line {number}"), f"{path.name}, line {number}")
@@ -131,9 +119,13 @@ def _label(row: Any, where: str) -> Label:
     known = {each.name for each in fields(Label)}
     if not isinstance(row, Mapping):
         raise InvalidArgument(f'{where} is no label: give an object such as {{"question": "...", "answers": ["..."]}}')
-    if unknown := set(row) - known:
+    if unknown := set(row) - known - _OF_AN_EVALUATION:
         raise InvalidArgument(f"{where} has fields that no label has: {', '.join(sorted(map(str, unknown)))}")
-    values = dict(row)
+    values = {name: value for name, value in row.items() if name not in _OF_AN_EVALUATION}
+    if row.get("outcome") == "abstained":
+        values.setdefault("answerable", False)
+    if "answer" in row:
+        values["answers"] = [*values.get("answers", ()), row["answer"]]
     for name in ("answers", "documents"):
         given = values.get(name) or ()
         values[name] = (given,) if isinstance(given, str) else tuple(map(str, given))
@@ -144,8 +136,3 @@ def _label(row: Any, where: str) -> Label:
         return Label(**values)
     except (InvalidArgument, TypeError) as error:
         raise InvalidArgument(f"{where}: {error}") from error
-
-
-def _plain(text: str) -> str:
-    bare = _MARK.sub(" ", text).casefold().translate(_WITHOUT_SIGNS)
-    return " ".join(_ARTICLES.sub(" ", bare).split())

@@ -1,4 +1,26 @@
-from ragdiet.fallback.chain import Plan, Step, next_step
-from ragdiet.fallback.safe_reply import Reason, safe_reply
+from ragdiet.fallback.chain import Chain, next_step
+from ragdiet.fallback.conditions import Condition, Verdict, as_condition, cited, confident
+from ragdiet.fallback.facts import Facts
+from ragdiet.fallback.safe_reply import safe_reply
+from ragdiet.fallback.steps import ChainStep, Clarify, Research, SafeReply, Search, Step
+from ragdiet.fallback.templates import LANGUAGES, Reason
 
-__all__ = ["Plan", "Reason", "Step", "next_step", "safe_reply"]
+__all__ = [
+    "LANGUAGES",
+    "Chain",
+    "ChainStep",
+    "Clarify",
+    "Condition",
+    "Facts",
+    "Reason",
+    "Research",
+    "SafeReply",
+    "Search",
+    "Step",
+    "Verdict",
+    "as_condition",
+    "cited",
+    "confident",
+    "next_step",
+    "safe_reply",
+]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ragdiet.account import Calibration, Ledger, OpenCall, metered
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, ModelTimeout
 from ragdiet.generate.chat import chat_messages
+from ragdiet.generate.length import expected_reply
 from ragdiet.observe import current, seconds_left, tracing
 from ragdiet.openai import GpuHour, OpenAIClient, SelfHostedPrice, chat_usage, price_of, stop_reason
 from ragdiet.tokens import default_counter
@@ -76,7 +77,7 @@ class OpenAIGenerator:
             expected = self._price.for_seconds(self._price.typical).total
             return Quote(least=Decimal(0), expected=expected, most=tries * most.cost(Usage()))
         least = Usage(input_tokens=ratio.least(counted), output_tokens=1)
-        expected_usage = Usage(input_tokens=ratio.expected(counted), output_tokens=max(1, prompt.max_tokens // 3))
+        expected_usage = Usage(input_tokens=ratio.expected(counted), output_tokens=expected_reply(prompt.max_tokens))
         return Quote(
             least=self._price.cost(least),
             expected=self._price.cost(expected_usage),
@@ -118,6 +119,7 @@ class OpenAIGenerator:
             usage = chat_usage(reply.get("usage"), model=self.model)
             self._settle(call, asked, usage, time.perf_counter() - began, served=reply.get("model"))
             choice = _choice(reply)
+            call.finish_reason = str(choice.get("finish_reason") or "")
             message = choice.get("message")
             if not isinstance(message, Mapping):
                 raise BadReply(f"{self.model} sent no message. Try again, or another model.", code="MissingMessage")
@@ -206,6 +208,7 @@ class OpenAIStream:
                 raise
             seconds = time.perf_counter() - opened.began
             usage = chat_usage(opened.usage, model=generator.model)
+            opened.call.finish_reason = str(opened.finish or "")
             generator._settle(opened.call, self._asked, usage, seconds, served=opened.served)
         made = generator._made(opened.call, "".join(parts), opened.finish)
         self._generation = replace(made, first_token_seconds=first)

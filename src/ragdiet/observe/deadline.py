@@ -1,4 +1,4 @@
-"""When an ask must be at its end: carried by a context variable, so that no request need be told."""
+"""When an ask must be at its end: carried by context variables, so that no request need be told."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 
 _ends: ContextVar[float | None] = ContextVar("ragdiet_ends", default=None)
+_cancel: ContextVar[Event | None] = ContextVar("ragdiet_cancel", default=None)
 
 
 def ends_at() -> float | None:
@@ -30,3 +32,19 @@ def ending(at: float | None) -> Iterator[None]:
         yield
     finally:
         _ends.reset(token)
+
+
+def cancelled() -> bool:
+    """Whether nobody waits for the running ask any more."""
+    event = _cancel.get()
+    return event is not None and event.is_set()
+
+
+@contextmanager
+def cancelled_by(event: Event) -> Iterator[None]:
+    """Have what happens inside the block end at its next step once ``event`` is set."""
+    token = _cancel.set(event)
+    try:
+        yield
+    finally:
+        _cancel.reset(token)

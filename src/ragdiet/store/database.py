@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ragdiet.errors import CommitUnknown, InvalidArgument, StoreUnavailable
+from ragdiet.observe import held
 from ragdiet.store.connection import (
     Credentials,
     Endpoint,
@@ -108,6 +109,7 @@ class Database:
         read_only: bool = False,
         repeatable: bool = False,
         pipelined: bool = False,
+        patience: float | None = None,
     ) -> T:
         """What ``work`` returns, having done all its statements in one transaction on the connection it is given.
 
@@ -120,17 +122,23 @@ class Database:
         With ``pipelined`` the connection is in psycopg's pipeline mode, in which no COPY can run: statements
         are sent without waiting for the results of those before, BEGIN and COMMIT among them. A cursor that
         ``work`` returns may be read after it.
+
+        ``patience`` seconds in place of ``timeout`` bound the wait for a server that cannot be reached; for a free
+        connection to one that can, it is as long as ever.
         """
         if self in _lent.get():
             with self.transaction(tenant=tenant) as connection:
                 return work(connection)
-        deadline = time.monotonic() + self._timeout
+        began = time.monotonic()
+        deadline = began + self._timeout
+        outage_ends = deadline if patience is None else began + min(patience, self._timeout)
 
         def attempt(number: int) -> T:
             commits = False
             try:
                 with (
-                    self._borrowed(deadline, read_only=read_only, at_reader=number == 0) as connection,
+                    self._borrowed(deadline, outage_ends, read_only=read_only, at_reader=number == 0) as connection,
+                    held(),
                     transaction_for(connection, tenant, pipelined=pipelined),
                 ):
                     result = work(connection)
@@ -145,7 +153,7 @@ class Database:
                 raise
 
         with mapped_errors():
-            return retried(attempt, deadline)
+            return retried(attempt, outage_ends)
 
     @contextmanager
     def transaction(self, *, tenant: str | None, read_only: bool = False) -> Iterator[psycopg.Connection]:
@@ -227,13 +235,15 @@ class Database:
         return [self._writer] if self._reader is None else [self._writer, self._reader]
 
     @contextmanager
-    def _borrowed(self, deadline: float, *, read_only: bool, at_reader: bool = True) -> Iterator[psycopg.Connection]:
+    def _borrowed(
+        self, deadline: float, outage_ends: float | None = None, *, read_only: bool, at_reader: bool = True
+    ) -> Iterator[psycopg.Connection]:
         if read_only and at_reader and not _at_writer.get() and (connection := self._from_reader(deadline)):
             assert self._reader is not None
             with self._reader.lending(connection, read_only=True):
                 yield connection
             return
-        with self._writer.lending(self._writer.borrow(deadline), read_only=read_only) as connection:
+        with self._writer.lending(self._writer.borrow(deadline, outage_ends), read_only=read_only) as connection:
             yield connection
 
     def _from_reader(self, deadline: float) -> psycopg.Connection | None:

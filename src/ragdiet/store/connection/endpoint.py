@@ -77,11 +77,12 @@ class Endpoint:
                     raise
             time.sleep(_PAUSE)
 
-    def borrow(self, deadline: float) -> psycopg.Connection:
+    def borrow(self, deadline: float, outage_ends: float | None = None) -> psycopg.Connection:
         """A connection of the pool, in autocommit, found to work just now; hand it to ``lending``.
 
-        An outage is waited out until ``deadline``, a reading of time.monotonic(); what no waiting mends is
-        raised at once. Raises StoreError with the reason, or psycopg_pool's errors for a pool in full use or closed.
+        A free one is waited for until ``deadline``, a reading of time.monotonic(), and a server in an outage as long,
+        or until ``outage_ends``; what no waiting mends is raised at once. Raises StoreError with the reason, or
+        psycopg_pool's errors for a pool in full use or closed.
         """
         began = time.monotonic()
         while True:
@@ -89,10 +90,11 @@ class Endpoint:
                 return self._pool.getconn(timeout=max(0.001, min(_LOOK, deadline - time.monotonic())))
             except PoolTimeout:
                 failure = self._failure_since(began)
-                is_over = time.monotonic() >= deadline
-                if failure and (is_over or not isinstance(failure, StoreUnavailable)):
+                now = time.monotonic()
+                waits_on = now < (deadline if outage_ends is None else outage_ends)
+                if failure and not (waits_on and isinstance(failure, StoreUnavailable)):
                     raise type(failure)(*failure.args) from failure  # others may be raising it too
-                if is_over:
+                if now >= deadline:
                     raise
 
     @contextmanager

@@ -1,0 +1,3 @@
+from ragdiet.report.costs import CostKey, CostRow, Costs, read_costs
+
+__all__ = ["CostKey", "CostRow", "Costs", "read_costs"]

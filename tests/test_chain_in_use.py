@@ -1,0 +1,242 @@
+"""A chain of one's own, over real rows: what is accepted, what a failing or a slow model does, and who stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import psycopg
+import pytest
+
+from ragdiet import Chain, Research, SafeReply, Search, Step, cited, confident
+from ragdiet.account import MemoryLedger
+from ragdiet.aio import AsyncRAG
+from ragdiet.ask.watched import watched
+from ragdiet.bedrock import Breaker, BreakerPolicy
+from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed
+from ragdiet.fallback import Facts
+from ragdiet.observe import seconds_left
+from ragdiet.rag import RAG
+from ragdiet.store import Database
+from ragdiet.types import Generation, Prompt
+from tests.embedders import WordEmbedder
+from tests.test_ask import DOCUMENTS, Scripted, Sure, steps
+
+QUESTION = "How long is the notice period?"
+GOOD = "Three months [1]."
+
+
+def made(database: Database, chain: Chain, confidence: Sure | None = None, **pieces: object) -> RAG:
+    rag = RAG(database, embedder=WordEmbedder(), chain=chain, confidence=confidence or Sure(), **pieces)  # type: ignore[arg-type]
+    rag.ingest(DOCUMENTS)
+    return rag
+
+
+def test_a_condition_hands_on_to_the_next_model(database: Database) -> None:
+    small = Scripted("small", "Here is what I found. Three months [1].")
+    chain = Chain([Step(small, accept=confident(0.4) & cited()), Step(Scripted("large", GOOD))])
+    answer = made(database, chain).ask(QUESTION)
+    assert (answer.text, steps(answer)) == (GOOD, ["retrieve", "small", "large"])
+    assert answer.attempts[1].reason == "50% of the sentences cited"
+
+
+def test_a_function_sees_the_facts_of_an_attempt(database: Database) -> None:
+    seen: list[Facts] = []
+
+    def look(facts: Facts) -> bool:
+        seen.append(facts)
+        return True
+
+    chain = Chain([Search(accept=look), Step(Scripted("small", GOOD), accept=look)])
+    answer = made(database, chain).ask(QUESTION, max_cost="1", deadline=60)
+    assert [attempt.reason for attempt in answer.attempts] == ["3 hits, look said yes", "look said yes"]
+    searched, read = seen
+    assert (searched.generation, searched.text, len(searched.hits)) == (None, "", 3)
+    assert (read.text, read.cited, read.context) == (GOOD, 1.0, answer.context)
+    assert all(facts.unspent == 1 and 0 < (facts.seconds_left or 0) < 60 for facts in seen)
+
+
+def test_a_step_that_always_refuses_ends_in_the_safe_reply(database: Database) -> None:
+    chain = Chain([Step(Scripted("small", GOOD), accept=lambda facts: False), SafeReply(language="german")])
+    answer = made(database, chain).ask(QUESTION)
+    assert (answer.outcome, steps(answer)) == ("abstained", ["retrieve", "small", "safe reply"])
+    assert answer.text.startswith(
+        "Ich habe keine Antwort gefunden, die durch die Dokumente klar belegt ist.\nAm nächsten"
+    )
+
+
+def test_a_search_that_always_refuses_asks_no_model(database: Database) -> None:
+    model = Scripted("small", GOOD)
+    chain = Chain([Search(accept=confident(1)), Research(accept=confident(1)), Step(model)])
+    answer = made(database, chain, Sure(retrieval=0.9), clarify=False).ask(QUESTION)
+    assert (answer.outcome, steps(answer)) == ("abstained", ["retrieve", "re-search", "safe reply"])
+    assert model.prompts == []
+
+
+def test_a_wider_search(database: Database) -> None:
+    chain = Chain([Search(accept=lambda facts: False), Research(wider=2), Step(Scripted("small", GOOD))])
+    answer = made(database, chain).ask(QUESTION, k=1)
+    assert [attempt.reason.split(" hits")[0] for attempt in answer.attempts[:2]] == ["1", "2"]
+    assert answer.outcome == "answered"
+
+
+def test_the_safe_reply_is_in_the_language_of_the_rag(database: Database) -> None:
+    rag = RAG(database, embedder=WordEmbedder(), confidence=Sure(answer=0.0), language="german", clarify=False)
+    rag.ingest(DOCUMENTS)
+    assert "Am nächsten kommen: " in rag.ask(QUESTION).text
+
+
+def test_chains_that_a_rag_cannot_use(database: Database, dsn: str) -> None:
+    chain = Chain([Step(Scripted("small", GOOD))])
+    for pieces in ({"models": [Scripted("large", GOOD)]}, {"research": False}):
+        with pytest.raises(InvalidArgument, match="give it alone"):
+            made(database, chain, **pieces)
+        with pytest.raises(InvalidArgument, match="give it alone"):
+            RAG.connect(dsn, chain=chain, **pieces)
+    with pytest.raises(InvalidArgument, match="names are for"):
+        made(database, Chain([Step("local:extractive")]))
+    with pytest.raises(NotAllowed):
+        made(database, chain, allowed_models=["large"])
+
+
+def test_models_of_a_chain_by_name(database: Database, dsn: str) -> None:
+    with RAG.connect(dsn, chain=Chain([Step("local:extractive", accept=cited())])) as rag:
+        rag.ingest(DOCUMENTS)
+        assert rag.ask(QUESTION).attempts[-1].model == "local:extractive"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"), [(ConnectionError("reset"), "ModelUnavailable"), (TimeoutError("slow"), "ModelTimeout")]
+)
+def test_a_model_of_ones_own_that_cannot_be_reached(database: Database, error: Exception, name: str) -> None:
+    chain = Chain([Step(Scripted("small", error)), Step(Scripted("large", GOOD))])
+    answer = made(database, chain).ask(QUESTION)
+    assert (answer.text, steps(answer)) == (GOOD, ["retrieve", "small", "large"])
+    assert answer.attempts[1].reason.startswith(f"{name}: small ")
+
+
+def test_a_model_of_ones_own_that_keeps_failing_is_left_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = BreakerPolicy(in_a_row=2, lasting=0)
+    monkeypatch.setattr("ragdiet.rag.Breaker", partial(Breaker, policy=policy))
+    small = Scripted("small", ModelUnavailable("gone", retryable=True))
+    rag = made(database, Chain([Step(small), Step(Scripted("large", GOOD))]))
+    reasons = [rag.ask(QUESTION).attempts[1].reason for _ in range(3)]
+    assert [reason.split(":")[0] for reason in reasons] == ["ModelUnavailable", "ModelUnavailable", "CircuitOpen"]
+    assert len(small.prompts) == 2
+
+
+def test_what_a_breaker_is_told() -> None:
+    breaker = Breaker("m", BreakerPolicy(in_a_row=1, lasting=0))
+    with pytest.raises(KeyError), watched(breaker, "m"):
+        raise KeyError("a fault of the program")
+    with pytest.raises(GeneratorExit), watched(breaker, "m"):
+        raise GeneratorExit
+    with watched(breaker, "m"):
+        pass
+    assert breaker.state == "closed"
+    with pytest.raises(ModelTimeout), watched(breaker, "m"):
+        raise TimeoutError("slow")
+    with pytest.raises(CircuitOpen), watched(breaker, "m"):
+        pass
+
+
+class Clocked(Scripted):
+    """Notes the time that it is given."""
+
+    def generate(self, prompt: Prompt) -> Generation:
+        left = seconds_left()
+        assert left is not None
+        self.left = left
+        return super().generate(prompt)
+
+
+def test_a_model_leaves_time_for_the_next(database: Database) -> None:
+    models = [Clocked("a", "NOT FOUND"), Clocked("b", "NOT FOUND"), Clocked("c", GOOD)]
+    chain = Chain([Step(models[0]), Step(models[1], share=0.01), Step(models[2])])
+    answer = made(database, chain).ask(QUESTION, deadline=600)
+    assert steps(answer) == ["retrieve", "a", "b", "c"]
+    a, b, c = (model.left for model in models)
+    assert 250 < a <= 300
+    assert 5 < b <= 6
+    assert 500 < c <= 600
+
+
+@pytest.mark.parametrize("deadline", [-1, float("nan"), float("inf"), "soon"])
+def test_deadlines_that_cannot_work(database: Database, deadline: float) -> None:
+    with pytest.raises(InvalidArgument, match="deadline is"):
+        made(database, Chain([Step(Scripted("small", GOOD))])).ask(QUESTION, deadline=deadline)
+
+
+class Streaming(Scripted):
+    """Writes word by word."""
+
+    def stream(self, prompt: Prompt) -> Said:
+        return Said(self, prompt)
+
+
+class Said:
+    def __init__(self, model: Scripted, prompt: Prompt) -> None:
+        self._model, self._prompt = model, prompt
+
+    def __iter__(self) -> Iterator[str]:
+        self.generation = self._model.generate(self._prompt)
+        yield from self.generation.text.split(" ")
+
+    def close(self) -> None:
+        pass
+
+
+def outcomes(dsn: str) -> list[tuple[str, str]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT outcome, reason FROM ragdiet.ask ORDER BY finished_at").fetchall()
+
+
+def test_a_stream_that_is_left_is_noted_as_such(database: Database, dsn: str) -> None:
+    rag = made(database, Chain([Step(Streaming("small", GOOD))]))
+    with rag.ask(QUESTION, stream=True) as stream:
+        next(iter(stream))
+    assert outcomes(dsn) == [("failed", "cancelled")]
+    with rag.ask(QUESTION, stream=True) as stream:
+        assert stream.answer.outcome == "answered"
+    assert outcomes(dsn)[1:] == [("answered", "")]
+
+
+class Held(Scripted):
+    """Answers when it is let go."""
+
+    def __init__(self, model: str, reply: str) -> None:
+        super().__init__(model, reply)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def generate(self, prompt: Prompt) -> Generation:
+        self.asked.set()
+        assert self.let_go.wait(30)
+        return super().generate(prompt)
+
+
+def test_an_ask_whose_task_is_cancelled_ends_at_its_next_step(database: Database) -> None:
+    small, large, ledger = Held("small", "NOT FOUND"), Scripted("large", GOOD), MemoryLedger()
+    rag = made(database, Chain([Step(small), Step(large)]), ledger=ledger)
+
+    async def run() -> None:
+        door = AsyncRAG(rag)
+        task = asyncio.create_task(door.ask(QUESTION))
+        await asyncio.to_thread(small.asked.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        small.let_go.set()
+        while not ledger.asks:
+            await asyncio.sleep(0.01)
+        assert (await door.ask(QUESTION)).text == GOOD
+
+    asyncio.run(run())
+    cancelled, answered = ledger.asks
+    assert (cancelled.outcome, cancelled.reason) == ("failed", "cancelled")
+    assert answered.outcome == "answered"
+    assert len(large.prompts) == 1
+    assert {call.status for call in ledger.calls if call.stage == "generate"} == {"done"}
