@@ -18,6 +18,8 @@ from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
+    from ragdiet.confidence import Calibrated
+    from ragdiet.confidence import Labelled as LabelledRows
     from ragdiet.doctor import Diagnosis
     from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
@@ -318,6 +320,25 @@ class AsyncRAG:
     ) -> Tuning:
         """See ``RAG.tune``."""
         return await self._run(self.sync.tune, labelled, collection=collection, tenant=tenant)
+
+    async def calibrate(
+        self,
+        labelled: LabelledRows,
+        *,
+        alpha: float = 0.05,
+        delta: float = 0.1,
+        collection: str | None = None,
+        tenant: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Calibrated:
+        """See ``RAG.calibrate``."""
+        return await self._run(
+            self.sync.calibrate, labelled, alpha=alpha, delta=delta, collection=collection, tenant=tenant, tags=tags
+        )
+
+    async def confidence_moved(self, collection: str | None = None, *, tenant: str | None = None) -> tuple[str, ...]:
+        """See ``RAG.confidence_moved``."""
+        return await self._run(self.sync.confidence_moved, collection, tenant=tenant)
 
     async def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """See ``RAG.backfill_tokens``."""

@@ -13,6 +13,7 @@ from ragdiet.amounts import dollars
 
 if TYPE_CHECKING:
     from ragdiet.account import PriceRow
+    from ragdiet.confidence import Bin, Calibrated
     from ragdiet.report import CostRow
     from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection, Sentence, Source
 
@@ -120,6 +121,41 @@ def answer_html(answer: Answer) -> str:
         f"<span style='{_MUTED}'>{escape(answer.prompt_id)}</span></p>"
         f"<details><summary>{len(answer.attempts)} steps</summary>"
         f"{_table(('step', 'model', '', 'why', 'price', 'time'), steps)}</details></div>"
+    )
+
+
+def calibrated_html(calibrated: Calibrated) -> str:
+    """The certificate, or why there is none, and the reliability diagram."""
+    colour = _GREEN if calibrated.certified else _AMBER
+    verdict = f"certified: accept at {calibrated.confidence.accept:.2f}" if calibrated.certified else "not certified"
+    risk = (
+        f"{calibrated.wrong:,} wrong ({calibrated.risk:.1%}); at most {calibrated.bound:.1%} "
+        f"with probability {1 - calibrated.delta:.0%}"
+    )
+    return (
+        f'<div style="{_BLOCK}; border-left: 3px solid {colour}; padding-left: 10px">'
+        f"<p><b style='color: {colour}'>{verdict}</b> {escape(calibrated.reason)}</p>"
+        f"{_bar(calibrated.coverage, f'{calibrated.answered:,} of {calibrated.questions:,} questions answered')}"
+        f"{_bar(calibrated.risk, risk, _RED)}{_reliability(calibrated.bins)}</div>"
+    )
+
+
+def _reliability(bins: Sequence[Bin]) -> str:
+    """What was said against what came true, a dot for each tenth; on the line both are the same."""
+    side = 160
+    most = max((each.replies for each in bins), default=1)
+    dots = "".join(
+        f"<circle cx='{each.score * side:.1f}' cy='{side - each.right * side:.1f}' "
+        f"r='{3 + 5 * each.replies / most:.1f}' fill='{_BLUE}'>"
+        f"<title>{each.replies:,} replies: confidence {each.score:.2f}, right {each.right:.2f}</title></circle>"
+        for each in bins
+    )
+    return (
+        f"<svg viewBox='-10 -10 {side + 20} {side + 34}' width='{side + 20}' role='img' "
+        f"aria-label='share of right replies by confidence'>"
+        f"<rect width='{side}' height='{side}' fill='none' stroke='{_TRACK}'/>"
+        f"<line x1='0' y1='{side}' x2='{side}' y2='0' stroke='{_TRACK}'/>{dots}"
+        f"<text y='{side + 18}' font-size='11' fill='#808080'>confidence, and how many were right</text></svg>"
     )
 
 

@@ -14,6 +14,7 @@ import click
 from ragdiet.amounts import dollars
 
 if TYPE_CHECKING:
+    from ragdiet.confidence import Calibrated
     from ragdiet.doctor import Diagnosis
     from ragdiet.ingest import Progress, Reembedded
     from ragdiet.rag import RAG
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ragdiet.types import Answer, IngestReport, ReembedReport
 
 T = TypeVar("T")
+_BAR = 40
 
 _MOST_ROWS = 50
 
@@ -158,6 +160,30 @@ def _bar(done: int, total: int | None, width: int = 20) -> str:
         return ""
     filled = min(width, width * done // total)
     return f"[{'#' * filled}{'.' * (width - filled)}] "
+
+
+def calibrated_lines(calibrated: Calibrated) -> str:
+    """The certificate, or why there is none, and the reliability diagram as bars: "#" is the share that was right, "|"
+    the mean confidence."""
+    verdict = (
+        f"certified: of the answers with a confidence of {calibrated.confidence.accept:.2f} or more at most "
+        f"{calibrated.bound:.1%} are wrong, with probability {1 - calibrated.delta:.0%}"
+        if calibrated.certified
+        else f"not certified: {calibrated.reason}. The model stays as it was"
+    )
+    lines = [
+        verdict,
+        f"{calibrated.answered:,} of {calibrated.questions:,} questions answered ({calibrated.coverage:.1%}), "
+        f"{calibrated.wrong:,} wrong ({calibrated.risk:.1%}); fitted on {calibrated.fitted_on:,} others; "
+        f"${calibrated.cost:f}",
+    ]
+    if calibrated.without_verdict:
+        lines.append(f"{calibrated.without_verdict:,} answered in other words than were judged: left out")
+    for each in calibrated.bins:
+        bar = ["#" if place < round(each.right * _BAR) else "." for place in range(_BAR + 1)]
+        bar[round(each.score * _BAR)] = "|"
+        lines.append(f"  {each.low:.1f}-{each.high:.1f}  {''.join(bar)}  {each.right:4.0%} of {each.replies:,} right")
+    return "\n".join(lines)
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:

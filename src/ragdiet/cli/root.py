@@ -37,6 +37,7 @@ class _Command(click.Group):
 @click.option("--region", help="AWS region of Bedrock.")
 @click.option("--embedder", default="local:minilm", show_default=True, help="local:minilm or bedrock:MODEL_ID.")
 @click.option("--model", "models", multiple=True, help="local:extractive or bedrock:MODEL_ID; repeat, cheapest first.")
+@click.option("--confidence", type=click.Path(dir_okay=False), help="A model of confidence that calibrate wrote.")
 @click.option("--prices", type=click.Path(dir_okay=False), help="Your own price file; its rows come before ours.")
 @click.option("--collection", default="default", show_default=True)
 @click.option("--tenant", default="")
@@ -64,6 +65,10 @@ def opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
     pieces["models"] = options["models"] or ("local:extractive",)
     if options["prices"]:
         pieces["prices"] = prices_of(options)
+    if options["confidence"]:
+        from ragdiet.confidence import LogisticConfidence
+
+        pieces["confidence"] = LogisticConfidence.load(options["confidence"])
     database = options["database"]
     with RAG.connect(database, **pieces) if database else RAG.local(options["path"], **pieces) as rag:
         yield rag

@@ -7,7 +7,7 @@ from ragdiet.generate.length import LONGEST, AnswerLength, answer_length, expect
 from ragdiet.generate.llama import SMOLLM2, LlamaGenerator
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.pieces import pieces, without_refusal
-from ragdiet.generate.prompt import REFUSAL, SYSTEM, system_text
+from ragdiet.generate.prompt import REFUSAL, SYSTEM, prompt_version, system_text
 from ragdiet.generate.stop import stop_fault
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "cited_claims",
     "expected_reply",
     "pieces",
+    "prompt_version",
     "stop_fault",
     "system_text",
     "without_refusal",

@@ -10,6 +10,7 @@ from ragdiet.account import PostgresLedger
 from ragdiet.answers import Answers
 from ragdiet.arguments import checked_name, checked_tenant
 from ragdiet.ask import Asker, Scope
+from ragdiet.confidence import Corpus, LogisticConfidence, Setup
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures import Failures
 from ragdiet.filters import as_filter
@@ -23,7 +24,7 @@ from ragdiet.store import Collections, Database, check_schema, check_searchable,
 if TYPE_CHECKING:
     from ragdiet.account import Ledger
     from ragdiet.filters import FilterLike
-    from ragdiet.protocols import Embedder, Retriever
+    from ragdiet.protocols import Confidence, Embedder, Retriever
     from ragdiet.types import Space
 
 
@@ -42,8 +43,10 @@ class Door:
     space: Space
     ledger: Ledger
     failures: Failures
+    confidence: Confidence
     collection: str
     tenant: str
+    _setup: Setup
     _tenants: frozenset[str] | None
     _owned: list[Closeable]
     _schema_checked: bool
@@ -90,6 +93,15 @@ class Door:
             if len(self._searchable) >= _MOST_REMEMBERED:
                 self._searchable.clear()
             self._searchable.add(key)
+            if isinstance(self.confidence, LogisticConfidence) and self.confidence.certified:
+                self.confidence.judging(self._setup_with(scope.collection, scope.tenant))
+
+    def _setup_with(self, collection: str, tenant: str) -> Setup:
+        corpus = find_corpus(self.store, tenant=tenant, collection=collection)
+        if corpus is None:
+            return self._setup
+        state = Corpus(tenant=tenant, collection=collection, version=corpus.version, chunks=corpus.chunks)
+        return self._setup.model_copy(update={"corpus": state})
 
     def _answers_of(self, tenant: str) -> Answers:
         flush = self.ledger.flush if isinstance(self.ledger, PostgresLedger) else lambda: None

@@ -17,12 +17,12 @@ from ragdiet.ask import Asker
 from ragdiet.bedrock import Breaker
 from ragdiet.chunk import RecursiveChunker
 from ragdiet.clarify import Clarifier
-from ragdiet.confidence import LogisticConfidence
+from ragdiet.confidence import LogisticConfidence, Setup
 from ragdiet.diet import SentenceDiet
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures import Failures
 from ragdiet.fallback import Chain
-from ragdiet.generate import ExtractiveReader
+from ragdiet.generate import ExtractiveReader, prompt_version, system_text
 from ragdiet.guard import Guards, InjectionGuard, Masking, check_models, checked_list
 from ragdiet.ingest import Ingestor
 from ragdiet.named import Named
@@ -161,6 +161,16 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
             "collection": collection,
             "tenant": tenant,
         }
+        self._setup = Setup(
+            models=chain.models,
+            prompt=prompt_version(system_text(system), examples),
+            embedder=self.space.model,
+            language=language,
+        )
+        confidence = confidence or LogisticConfidence.default()
+        if isinstance(confidence, LogisticConfidence):
+            confidence = confidence.judging(self._setup)
+        self.confidence: Confidence = confidence
         settings = _answer_settings(answer_cache, generators)
         tokens = token_model(embedder) if late_interaction else None
         masking = masking or Masking()
@@ -182,7 +192,6 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
         self._retriever = retriever or HybridRetriever(store, self.space, token_model=tokens)
         rewriter = rewriter or CorpusRewriter(store)
         compressor = compressor or SentenceDiet(language=language)
-        confidence = confidence or LogisticConfidence.default(self.space)
         answered_by = (chain, self.space, self._retriever, rewriter, reranker, compressor, confidence)
         self._asker = Asker(
             embedder=embedder,
