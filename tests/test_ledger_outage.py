@@ -271,10 +271,10 @@ def test_a_full_pool_is_waited_for_longer_than_an_outage(
         database.transaction(tenant=None),
     ):
         began = time.monotonic()
-        ledger.start(call("c1"))
+        ledger.settle(done(call("c1"), "0.25"))
         assert time.monotonic() - began > 1
         assert list(tmp_path.iterdir())
-    assert rows(running.dsn) == {"c1": ("started", Decimal("0.5"))}
+    assert rows(running.dsn) == {"c1": ("done", Decimal("0.25"))}
 
 
 def test_the_usage_of_a_row_survives_the_disk(running: Server, ledger: PostgresLedger) -> None:
