@@ -302,11 +302,13 @@ def test_generate_takes_only_models_of_the_chain(database: Database) -> None:
 def test_quote_is_ordered_and_honest(database: Database) -> None:
     rag = made(database, Scripted("cheap", "NOT FOUND", "0.001"), Scripted("dear", "Three months [1].", "0.1"))
     quote = rag.quote("How long is the notice period?")
-    assert (quote.least, quote.expected, quote.most) == (Decimal("0.00025"), Decimal("0.0005"), Decimal("0.202"))
-    stopped = made(database, Scripted("cheap", "NOT FOUND", "0.001"), confidence=Sure(retrieval=0.1)).quote("Notice?")
-    assert (stopped.least, stopped.expected, stopped.most) == (0, 0, Decimal("0.002"))
+    assert quote.least < quote.expected < quote.most < Decimal("0.202")
+    assert quote.worst == Decimal("0.202")
+    stopped = made(database, Scripted("cheap", "NOT FOUND", "0.001"), confidence=Sure(retrieval=0.1), research=False)
+    quote = stopped.quote("Notice?")
+    assert (quote.least, quote.expected, quote.most, quote.worst) == (0, 0, 0, Decimal("0.002"))
     free = made(database).quote("How long is the notice period?")
-    assert (free.least, free.expected, free.most) == (0, 0, 0)
+    assert (free.least, free.expected, free.most, free.worst) == (0, 0, 0, 0)
 
 
 def test_costs_by_every_key(database: Database) -> None:

@@ -19,6 +19,7 @@ PUBLIC = [
     "RAG",
     "AsyncRAG",
     "Answer",
+    "AnswerCache",
     "Attempt",
     "BedrockClient",
     "BedrockGuardrail",

@@ -15,6 +15,7 @@ import pytest
 from ragdiet.account import PriceBook, PriceRow, TierRates
 from ragdiet.account.price_file import add_rows, parse_rows
 from ragdiet.errors import InvalidArgument, UnknownPrice
+from ragdiet.testing.bedrock.bill import Charge, Rates
 from ragdiet.types import Usage
 
 MODEL = "x.model-v1:0"
@@ -109,6 +110,12 @@ def test_rows_are_added_and_none_is_changed(tmp_path: Path) -> None:
     assert [one.input for one in PriceBook.load(path).rows if one.model == MODEL] == [1, Decimal("0.5")]
     assert PriceBook.load(path).price(MODEL).tiers == {"flex": TierRates(input=Decimal("0.3"), output=Decimal(1))}
     before = path.read_bytes()
+    read_meanwhile = tmp_path / "read"
+    os.link(path, read_meanwhile)
+    add_rows(path, [price("2026-11-02")])
+    assert read_meanwhile.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+    before = path.read_bytes()
     with pytest.raises(InvalidArgument, match="past rows are never changed"):
         add_rows(path, [price("2026-11-01", "9")])
     assert path.read_bytes() == before
@@ -176,6 +183,7 @@ def test_ones_own_row_comes_before_a_newer_one_from_its_day_on() -> None:
     own = book.with_prices([row(checked="2026-10-01", input="0.8", source="our agreement")])
     assert own.price(MODEL).input == Decimal("0.8")
     assert own.price(MODEL, on=date(2026, 9, 30)).input == 1
+    assert [f"{one.input}" for one in own.rows] == ["1", "0.8"]
     assert book.price(MODEL).input == 3
 
 
@@ -234,6 +242,9 @@ def test_a_tier_that_is_no_one_factor() -> None:
     cached = Usage(cache_read_tokens=MILLION)
     with pytest.raises(UnknownPrice, match="cache_read"):
         large.cost(cached, tier="priority")
+    assert Charge(input_tokens=10, output_tokens=3, tier="priority").cost(Rates.like(large)) == large.cost(
+        Usage(input_tokens=10, output_tokens=3), tier="priority"
+    )
     assert large.covering(cached, tier="priority").cost(cached, tier="priority") == Decimal("0.88")
 
 

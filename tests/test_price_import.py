@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from ragdiet.account import LongContext, PriceBook, TierRates
 from ragdiet.account.price_file import parse_rows
-from ragdiet.account.price_import import Difference, Imported, aws_prices, differences, litellm_prices
+from ragdiet.account.price_import import Imported, aws_prices, differences, litellm_prices
 from ragdiet.cli import main
 from ragdiet.errors import InvalidArgument
 
@@ -217,7 +217,8 @@ def test_what_is_not_sure_gives_no_row_and_is_said(tmp_path: Path) -> None:
         ({"usd": "-1"}, "SKU0.*-1"),
         ({"usd": "NaN"}, "SKU0.*NaN"),
         ({"usd": "cheap"}, "SKU0.*cheap"),
-        ({"usagetype": 7}, "form of an AWS offer file"),
+        ({"usagetype": 7}, "SKU0 has the usage type 7"),
+        ({"unit": 7}, "SKU0.*no unit"),
         ({"usagetype": "USE1-NovaZeta-input-tokens"}, "no price of a model"),
     ],
 )
@@ -242,6 +243,41 @@ def test_a_file_that_is_no_offer(text: str, match: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InvalidArgument, match=match):
         imported(path)
+
+
+def aurora(usage_type: str, usd: str, unit: str, engine: str = "Any", place: str = "EU-") -> dict[str, Any]:
+    return line(f"{place}Aurora:{usage_type}", usd, unit, databaseEngine=engine, regionCode="eu-west-1")
+
+
+def test_aurora_of_a_region(tmp_path: Path) -> None:
+    found = imported(
+        offer(
+            tmp_path / "offer.json",
+            aurora("ServerlessV2Usage", "0.14", "ACU-Hr", "Aurora PostgreSQL"),
+            aurora("ServerlessV2Usage", "0.9", "ACU-Hr", "Aurora MySQL"),
+            aurora("StorageUsage", "0.11", "GB-Mo", "Aurora PostgreSQL"),
+            aurora("StorageUsage", "0.9", "GB-Mo"),
+            aurora("StorageIOUsage", "0.00000022", "IOs"),
+            aurora("ServerlessV2IOOptimizedUsage", "0.19", "ACU-Hr", "Aurora PostgreSQL"),
+            aurora("IO-OptimizedStorageUsage", "0.248", "GB-Mo"),
+            aurora("IO-OptimizedStorageUsage-LimitlessPreview", "0", "GB-Mo"),
+            code="AmazonRDS",
+        )
+    )
+    assert {row.model: {name: f"{rate:f}" for name, rate in row.rates.items()} for row in found.rows} == {
+        "aurora/standard": {"acu_hour": "0.14", "gb_month": "0.11", "million_io": "0.22"},
+        "aurora/io-optimized": {"acu_hour": "0.19", "gb_month": "0.248", "million_io": "0"},
+    }
+    assert [one.change for one in differences(PriceBook.default(), found)] == ["new", "new"]
+
+
+def test_aurora_without_all_of_its_rates(tmp_path: Path) -> None:
+    for lines in (
+        [aurora("ServerlessV2Usage", "0.14", "ACU-Hr"), aurora("StorageUsage", "0.11", "GB-Mo")],
+        [aurora("ServerlessV2IOOptimizedUsage", "0.14", "Hrs"), aurora("IO-OptimizedStorageUsage", "0.11", "GB-Mo")],
+    ):
+        with pytest.raises(InvalidArgument, match="no whole price of Aurora"):
+            imported(offer(tmp_path / "offer.json", *lines, code="AmazonRDS"))
 
 
 # -- litellm's table ---------------------------------------------------------------------------------------------
@@ -357,10 +393,28 @@ def test_what_is_new_changed_gone_or_ones_own(tmp_path: Path) -> None:
         ("kept", "x.own"),
         ("new", "x.new"),
     ]
-    changed: Difference = found[0]
-    assert changed.rates == (("input", "1", "3"),)
-    assert changed.after is not None
-    assert changed.after.cache_read == Decimal("0.1")
+
+
+def test_a_changed_row_keeps_only_what_surely_still_holds(tmp_path: Path) -> None:
+    book = book_of(*((name, "1", "litellm 1 price table") for name in ("x.dearer", "x.tier", "x.place")))
+    same = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
+    tier = {"input_cost_per_token_flex": 5e-07, "output_cost_per_token_flex": 1e-06}
+    table = {
+        "x.dearer": entry(input_cost_per_token=3e-06, output_cost_per_token=2e-06),
+        "x.tier": entry(**same, **tier),
+        "x.place": entry(**same),
+        "bedrock/eu-west-1/x.place": entry(**same, **tier),
+    }
+    dearer, place, tiered = differences(book, litellm_prices(wheel(tmp_path, table), checked=DAY))
+    assert (dearer.model, place.region, tiered.model) == ("x.dearer", "eu-west-1", "x.tier")
+    assert dearer.rates == (("input", "1", "3"), ("cache_read", "0.1", "-"))
+    assert place.after is not None
+    assert place.after.cache_read is None
+    assert tiered.after is not None
+    assert tiered.after.cache_read == Decimal("0.1")
+    assert tiered.after.reference == (
+        "litellm 9.8.7 price table @ 2026-11-30 (what it lacks: litellm 1 price table @ 2026-11-01)"
+    )
 
 
 # -- the command line --------------------------------------------------------------------------------------------
@@ -375,7 +429,7 @@ def test_refresh_shows_and_writes_only_when_told(tmp_path: Path) -> None:
     path, own = offer(tmp_path / "offer.json", *lines), tmp_path / "own.json"
     shown = run("refresh", "--aws", path)
     assert shown.exit_code == 0
-    assert f"changed {MICRO} in us-east-1: input 0.035 -> 0.04\n" in shown.stdout
+    assert f"changed {MICRO} in us-east-1: input 0.035 -> 0.04, cache_read 0.00875 -> -" in shown.stdout
     assert "0 the same, 0 new, 2 changed" in shown.stderr
     assert not own.exists()
     written = run("refresh", "--aws", path, "--checked", "2026-11-29", "--write", own)
@@ -435,6 +489,7 @@ def test_ones_own_file_is_of_every_command(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["prices", "show", MICRO], env={**os.environ, "RAGDIET_PRICES": str(own)})
     assert "agreement 7 @ 2026-11-01" in shown.stdout
     own.write_text("{")
-    broken = CliRunner().invoke(main, ["--prices", str(own), "prices", "list"])
-    assert broken.exit_code == 1
-    assert "InvalidArgument" in broken.stderr
+    for command in (["prices", "list"], ["--path", str(tmp_path / "store"), "costs"]):
+        broken = CliRunner().invoke(main, ["--prices", str(own), *command])
+        assert broken.exit_code == 1
+        assert "InvalidArgument" in broken.stderr

@@ -6,6 +6,7 @@
     ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
     │   ├── InvalidQuestion        empty, too long, or not text
     │   ├── NotAllowed             a model or tenant that is not on the list; `.name`
+    │   ├── NotCertified           nobody has measured when questions are alike to a `.model`
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
@@ -95,6 +96,14 @@ class NotAllowed(InvalidArgument):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class NotCertified(InvalidArgument):
+    """No threshold is certified for the vectors of ``model``."""
+
+    def __init__(self, message: str, *, model: str) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class BudgetTooSmall(InvalidArgument):

@@ -173,14 +173,19 @@ class Hit:
 class Hits(tuple[Hit, ...]):
     """A tuple of hits that shows itself as a table in a notebook.
 
-    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``.
+    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``. ``version`` counts the changes
+    of the collection up to the search, which at a replica may be fewer than there are; None where that is not known.
     """
 
     found: Mapping[str, int]
+    version: int | None
 
-    def __new__(cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None) -> Self:
+    def __new__(
+        cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None, version: int | None = None
+    ) -> Self:
         made = super().__new__(cls, hits)
         made.found = dict(found or {})
+        made.version = version
         return made
 
     def _repr_html_(self) -> str:
@@ -493,8 +498,13 @@ class ReembedReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What an ask would cost before it is spent, USD."""
+    """What an ask would cost before it is spent, USD: all but one in 20 cost at least ``least`` and at most ``most``.
+
+    ``worst`` is what nothing can go over: every model asked, each with its longest reply, every try billed; None where
+    that is ``most``, as in the quote of a single request.
+    """
 
     least: Decimal
     expected: Decimal
     most: Decimal
+    worst: Decimal | None = None

@@ -3,6 +3,7 @@ from ragdiet.account.allowance import allowing
 from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.database_share import database_share
+from ragdiet.account.history import PastAsk, PastReply, Remembering
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
@@ -41,12 +42,15 @@ __all__ = [
     "LongContext",
     "MemoryLedger",
     "OpenCall",
+    "PastAsk",
+    "PastReply",
     "PostgresLedger",
     "PostgresRatios",
     "Price",
     "PriceBook",
     "PriceRow",
     "Ratio",
+    "Remembering",
     "Reused",
     "SpendingBudget",
     "Stage",

@@ -17,11 +17,12 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ragdiet.account.allowance import allowance
 from ragdiet.account.exact import exact_sum
+from ragdiet.account.history import PastAsk, past_of
 from ragdiet.errors import ModelError
 from ragdiet.observe import CallEnded, category_of, current, emit, new_id
 from ragdiet.types import Outcome, Usage
 
-Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
+Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count", "reuse"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
 Reused: TypeAlias = Literal["", "exact", "similar", "shared"]
 
@@ -138,6 +139,10 @@ class MemoryLedger:
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
         return exact_sum(call.cost for call in own)
+
+    def past(self, *, collection: str, tenant: str) -> tuple[PastAsk, ...]:
+        """How the latest asks of a tenant's collection went, the last one first."""
+        return past_of(self.asks, self.calls, collection=collection, tenant=tenant)
 
 
 class Price(Protocol):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from ragdiet.account.exact import exact_sum
+from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.ledger import Call
 from ragdiet.account.parked import Parked
 from ragdiet.account.spool import Spool, default_folder
@@ -194,6 +195,14 @@ class PostgresLedger:
             return self._tally.cost_of(tenant, prompt_id)
         assert row is not None
         return exact_sum((row[0], *waiting.values()))
+
+    def past(self, *, collection: str, tenant: str) -> tuple[PastAsk, ...]:
+        """How the latest asks of a tenant's collection went, the last one first."""
+        return self._database.run(
+            lambda connection: read_past(connection, collection, tenant),
+            tenant=tenant,
+            read_only=True,
+        )
 
     def sweep(self, *, older_than: timedelta = _ABANDONED, tenant: str = "") -> int:
         """Mark calls that nobody will settle as ``unknown``, at their worst case: those started longer ago than

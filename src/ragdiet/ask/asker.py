@@ -11,9 +11,12 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger, database_share
+from ragdiet.account import AskRow, Ledger, database_share, metered
+from ragdiet.ask.explained import Explanation
+from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
+from ragdiet.ask.reuse import Found, Reuse
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
@@ -21,7 +24,7 @@ from ragdiet.clarify import Clarifier, spelling
 from ragdiet.diet import follow_up
 from ragdiet.errors import InvalidArgument, RagdietError
 from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
-from ragdiet.generate import LONGEST, citations, pieces
+from ragdiet.generate import citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
 from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
@@ -34,17 +37,19 @@ from ragdiet.types import (
     Context,
     Example,
     Generation,
+    Hit,
     Hits,
     Outcome,
     Passage,
-    Quote,
     Turn,
+    Usage,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.answers import KeptAnswers
     from ragdiet.bedrock import Breaker
     from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
@@ -72,6 +77,9 @@ class Asker:
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        answers: KeptAnswers | None = None,
+        similar: float | None = None,
+        identity: str = "",
     ) -> None:
         self.chain = chain
         self._generators = chain.generators
@@ -101,6 +109,16 @@ class Asker:
             examples=examples,
             breakers=breakers,
         )
+        self._quoting = Quoting(
+            chain=chain,
+            searching=self._search,
+            reading=self._reading,
+            spending=self._spending,
+            guards=guards,
+            confidence=confidence,
+            ledger=ledger,
+            unclear=self._is_unclear,
+        )
         self._versions = {
             "ragdiet": version("ragdiet"),
             "space": embedder.space.name,
@@ -108,6 +126,17 @@ class Asker:
             "prompt": self._reading.prompt_version,
             "language": language,
         }
+        self._reuse = (
+            Reuse(
+                answers,
+                pieces=identity,
+                threshold=similar,
+                vector=self._search.vectors,
+                for_record=guards.for_record,
+            )
+            if answers
+            else None
+        )
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
@@ -142,9 +171,11 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Answer:
-        """Run the chain. Only an argument that cannot work, and the database, raise."""
-        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        """Run the chain, unless the answer is there and need not be ``fresh``. Only an argument that cannot work, and
+        the database, raise."""
+        run = self._run(question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=False, leads=True)
         try:
             while True:
                 next(run)
@@ -161,11 +192,15 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Steps[str, None, Answer]:
         """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
         question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
         replies, and of other models, nothing is shown before it is judged."""
-        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+        streams = not self._guards.judges_replies
+        return self._run(
+            question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=streams, leads=False
+        )
 
     def _run(
         self,
@@ -176,7 +211,9 @@ class Asker:
         deadline: float | None,
         history: Sequence[Turn],
         *,
+        fresh: bool,
         streams: bool,
+        leads: bool,
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
@@ -204,51 +241,75 @@ class Asker:
                 asking=asking,
             )
             asking.took(state.attempts)
-            try:
-                yield from self._take_all(state)
-            except GeneratorExit:  # the reader of a stream has left it
-                state.reason = "cancelled"
-                with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
-                    self._answer(state)
-                raise
-            answer = self._answer(state)
+            if self._reuse is None or judged.refusal:
+                answer = yield from self._answered(state)
+            else:
+                with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
+                    if turn.found is None:
+                        answer = yield from self._answered(state)
+                        turn.ends(state, answer)
+                    else:
+                        answer = self._given_again(state, turn.found)
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
                 yield from pieces(answer.text)
             return answer
 
-    def _take_all(self, state: AskState) -> Steps[str, None, None]:
-        while step := self._next(state):
-            began = time.perf_counter()
-            with attempt(len(state.attempts) + 1):
-                made = yield from self._take(step, state)
-            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-            state.asking.took(state.attempts)
-            if not made.accepted:
-                yield from state.taken_back(made.reason)
+    def _answered(self, state: AskState) -> Steps[str, None, Answer]:
+        """Take the steps of the chain to their end."""
+        try:
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                state.asking.took(state.attempts)
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+        except GeneratorExit:  # the reader of a stream has left it
+            state.reason = "cancelled"
+            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+                self._answer(state)
+            raise
+        return self._answer(state)
 
-    def quote(self, question: str, scope: Scope, budget: Budget | None = None) -> Quote:
-        """Retrieves and diets (which may pay for one embedding of the question), but asks no model.
-
-        Least and expected are the first model's alone, and both are 0 where gate 1 would stop the question, or
-        choices would meet it. Most is every model of the chain, one after the other, each asked again for what was
-        cut off.
-        """
-        question = checked_question(question)
-        hits = self.retrieve(question, scope)
-        context = self.compress(question, hits, self._spending.counted(DEFAULT_BUDGET if budget is None else budget))
-        prompt = self._reading.prompt(question, context)
-        again = replace(prompt, max_tokens=LONGEST)
-        quotes = [self._spending.quote(model, prompt) for model in self.chain.models]
-        longest = [self._spending.quote(model, again) for model in self.chain.models]
-        passes = self._confidence.of_retrieval(without_exclusions(question), hits) >= self._confidence.gate
-        if self._clarifier and self._clarifier.clarification(without_exclusions(question), hits):
-            passes = False
-        return Quote(
-            least=quotes[0].least if passes else Decimal(0),
-            expected=quotes[0].expected if passes else Decimal(0),
-            most=sum((quote.most for quote in (*quotes, *longest)), Decimal(0)),
+    def _given_again(self, state: AskState, found: Found) -> Answer:
+        """An answer that was there, as this ask's own."""
+        trace, kept = current(), found.kept
+        with metered(self._ledger, stage="reuse", model="local:answers") as row:
+            row.settle(Usage(), served=kept.prompt_id)
+        reused = Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        answer = replace(
+            kept.answer,
+            cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
+            attempts=(*state.attempts, reused),
+            prompt_id=trace.prompt_id,
         )
+        self._ledger.finish(
+            AskRow(
+                prompt_id=answer.prompt_id,
+                outcome=answer.outcome,
+                confidence=answer.confidence,
+                tenant=trace.tenant,
+                collection=state.scope.collection,
+                tags=trace.tags,
+                question=self._guards.for_record(state.question),
+                model=kept.model,
+                cost=answer.cost,
+                seconds=time.monotonic() - state.began,
+                reused=found.how,
+            )
+        )
+        return answer
+
+    def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
+        """The plan of an ask with its prices and chances: retrieves and diets, which may pay for an embedding of the
+        question and for a reranker, but asks no model."""
+        budget = DEFAULT_BUDGET if budget is None else _checked_budget(budget)
+        return self._quoting.explain(checked_question(question), scope, budget)
+
+    def _is_unclear(self, question: str, hits: Sequence[Hit]) -> bool:
+        return self._clarifier is not None and self._clarifier.clarification(question, hits) is not None
 
     def _next(self, state: AskState) -> ChainStep | Clarify | None:
         step = next_step(state.attempts, self.chain)

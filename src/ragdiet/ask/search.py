@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Accounted, Ledger, metered
@@ -11,10 +13,10 @@ from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import MOST_HITS, AskState, Scope
 from ragdiet.ask.vectors import QuestionVectors
 from ragdiet.errors import ModelError, OverBudget
-from ragdiet.fallback import Facts, Research, Search, as_condition
+from ragdiet.fallback import Facts, Research, Search, Verdict, as_condition
 from ragdiet.observe import seconds_left
 from ragdiet.retrieve import reranked, without_exclusions
-from ragdiet.types import Attempt, Hits, Rewritten
+from ragdiet.types import Attempt, Hit, Hits, Rewritten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,29 +92,41 @@ class Searching:
         wanted = without_exclusions(asked.question)
         try:
             if self._is_reranker_paid and (strain := self._spending.strain()):
-                hits = Hits(hits[: scope.k], found=hits.found)
+                hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
                 notes.append(f"in the retriever's order, since {strain}")
             else:
                 hits = self._reranked(wanted, hits, scope.k)
         except (ModelError, OverBudget) as error:
-            hits = Hits(hits[: scope.k], found=hits.found)
+            hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
             notes.append(f"in the retriever's order, since the reranker {_said(error)}")
         if not hits:
             return Attempt(step=step.name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
         state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
         confidence = self._confidence.of_retrieval(wanted, hits)
-        accepted, why = as_condition(step.accept).judge(
+        accepted, why = self.judged(step, wanted, hits, confidence, unspent=self._spending.unspent(state))
+        reason = "; ".join((f"{len(hits)} hits, {why}", *notes))
+        return Attempt(step=step.name, accepted=accepted, reason=reason, confidence=confidence)
+
+    def judged(
+        self,
+        step: Search | Research,
+        wanted: str,
+        hits: Sequence[Hit],
+        confidence: float,
+        *,
+        unspent: Decimal | None = None,
+    ) -> Verdict:
+        """Gate 1: whether models are to be asked about the hits."""
+        return as_condition(step.accept).judge(
             Facts(
                 question=wanted,
                 confidence=confidence,
                 threshold=self._confidence.gate,
                 hits=hits,
-                unspent=self._spending.unspent(state),
+                unspent=unspent,
                 seconds_left=seconds_left(),
             )
         )
-        reason = "; ".join((f"{len(hits)} hits, {why}", *notes))
-        return Attempt(step=step.name, accepted=accepted, reason=reason, confidence=confidence)
 
     def _search(self, question: str, vector: NDArray[np.float32] | None, scope: Scope) -> Hits:
         """The scope's ``k`` hits; with a reranker as many as it is to choose from."""
@@ -131,7 +145,7 @@ class Searching:
         if self._reranker is None or not hits:
             return hits
         with self._reranker_row():
-            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
 
     @property
     def _is_reranker_paid(self) -> bool:

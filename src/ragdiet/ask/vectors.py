@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragdiet.observe import current
+from ragdiet.protocols import PricedEmbedder
 from ragdiet.retrieve import without_exclusions
 
 if TYPE_CHECKING:
@@ -42,3 +44,8 @@ class QuestionVectors:
             if len(self._vectors) > self._SIZE:
                 self._vectors.popitem(last=False)
         return vector
+
+    def price(self, question: str) -> Decimal:
+        """The most that the vector of a question may cost, USD; 0 where the embedder does not say."""
+        text = without_exclusions(question)
+        return self._embedder.quote_texts([text]).most if isinstance(self._embedder, PricedEmbedder) else Decimal(0)

@@ -1,9 +1,9 @@
-from ragdiet.generate.citations import citations, cited_claims
+from ragdiet.generate.citations import MARK, citations, cited_claims
 from ragdiet.generate.converse import ConverseGenerator
 from ragdiet.generate.converse_request import ConverseGuardrail
 from ragdiet.generate.converse_stream import ConverseStream
 from ragdiet.generate.extractive import ExtractiveReader
-from ragdiet.generate.length import LONGEST, AnswerLength, answer_length
+from ragdiet.generate.length import LONGEST, AnswerLength, answer_length, expected_reply
 from ragdiet.generate.llama import SMOLLM2, LlamaGenerator
 from ragdiet.generate.openai import OpenAIGenerator, OpenAIStream
 from ragdiet.generate.pieces import pieces, without_refusal
@@ -12,6 +12,7 @@ from ragdiet.generate.stop import stop_fault
 
 __all__ = [
     "LONGEST",
+    "MARK",
     "REFUSAL",
     "SMOLLM2",
     "SYSTEM",
@@ -26,6 +27,7 @@ __all__ = [
     "answer_length",
     "citations",
     "cited_claims",
+    "expected_reply",
     "pieces",
     "stop_fault",
     "system_text",

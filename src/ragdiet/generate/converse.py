@@ -33,6 +33,7 @@ from ragdiet.generate.converse_request import (
     worst_usage,
 )
 from ragdiet.generate.converse_stream import ConverseStream, Reading
+from ragdiet.generate.length import expected_reply
 from ragdiet.generate.prompt import prefix
 from ragdiet.observe import current, tracing
 from ragdiet.tokens import default_counter
@@ -158,7 +159,7 @@ class ConverseGenerator:
             ttls += [ttl for ttl in get_args(CacheTtl) if self._cache in ("auto", ttl) and self._priced(ttl)]
             cached = ratio.least(before)
             least = Usage(input_tokens=ratio.least(after), cache_read_tokens=cached, output_tokens=1)
-        expected = Usage(input_tokens=ratio.expected(before + after), output_tokens=max(1, prompt.max_tokens // 3))
+        expected = Usage(input_tokens=ratio.expected(before + after), output_tokens=expected_reply(prompt.max_tokens))
         worst = [worst_usage(ratio, before, after, prompt.max_tokens, ttl) for ttl in ttls]
         return Quote(
             least=self._bill.row.covering(least).cost(least, tier=self._bill.tier),
@@ -172,7 +173,7 @@ class ConverseGenerator:
     def _band(self, prompt: Prompt, said: Sequence[Mapping[str, Any]], counted: int) -> TokenBand:
         exact = None
         if self._preflight:
-            request = converse_request(prompt, said, self._options, None, prompt_id=current().prompt_id)
+            request = converse_request(prompt, said, self._options, None, trace=current())
             exact = self._preflight.count(request)
         if exact is None:
             return self.billed.now
@@ -194,9 +195,8 @@ class ConverseGenerator:
         before, after = self._counted(prompt, texts)
         ratio = self.billed.now
         ttl = self._cache_ttl(prompt, before, ratio)
-        prompt_id = current().prompt_id
         return _Asked(
-            request=converse_request(prompt, said, self._options, ttl, prompt_id=prompt_id, is_stream=is_stream),
+            request=converse_request(prompt, said, self._options, ttl, trace=current(), is_stream=is_stream),
             texts=texts,
             counted=before + after,
             before=before,

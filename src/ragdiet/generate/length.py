@@ -20,6 +20,11 @@ LONGEST = 1_000
 """Tokens at most of a reply that is asked for again because the first one was cut off."""
 
 
+def expected_reply(max_tokens: int) -> int:
+    """Tokens of a reply, as expected before any was seen: a third of its cap."""
+    return max(1, max_tokens // 3)
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerLength:
     """``ask`` is the sentence for the prompt, ``max_tokens`` the cap."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ragdiet.account import Calibration, Ledger, OpenCall, metered
 from ragdiet.errors import BadReply, InvalidArgument, InvalidQuestion, ModelTimeout
 from ragdiet.generate.chat import chat_messages
+from ragdiet.generate.length import expected_reply
 from ragdiet.observe import current, seconds_left, tracing
 from ragdiet.openai import GpuHour, OpenAIClient, SelfHostedPrice, chat_usage, price_of, stop_reason
 from ragdiet.tokens import default_counter
@@ -76,7 +77,7 @@ class OpenAIGenerator:
             expected = self._price.for_seconds(self._price.typical).total
             return Quote(least=Decimal(0), expected=expected, most=tries * most.cost(Usage()))
         least = Usage(input_tokens=ratio.least(counted), output_tokens=1)
-        expected_usage = Usage(input_tokens=ratio.expected(counted), output_tokens=max(1, prompt.max_tokens // 3))
+        expected_usage = Usage(input_tokens=ratio.expected(counted), output_tokens=expected_reply(prompt.max_tokens))
         return Quote(
             least=self._price.cost(least),
             expected=self._price.cost(expected_usage),

@@ -17,8 +17,8 @@ LONGEST = 8_192
 _MARGIN = 512
 _MOST_ITEMS = 100
 _DEEPEST = 4
-# Escapes of a text that is quoted in another: a value right after one is told no more from a word that it ends.
-_ESCAPE = re.compile(r"\\+(?:u(?P<code>[0-9a-fA-F]{4})|(?P<space>[nrtfv])(?=[\w+(]))")
+# Escapes of a text that is quoted in another, as in a body of JSON: they hide where a value begins.
+_ESCAPE = re.compile(r"""\\+(?:u(?P<code>[0-9a-fA-F]{4})|(?P<quote>["'])|[nrtfv](?=[\w+(]))""")
 _SECRET_NAME = re.compile(
     r"(?i)passw|passphrase|pwd|secret|credential|authorization|cookie|api[_-]?key|(?:access|private|auth)[_-]?key|token\Z"
 )
@@ -87,4 +87,4 @@ class Hiding:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match["code"], 16)) if match["code"] else f"{match[0]} "
+    return chr(int(match["code"], 16)) if match["code"] else match["quote"] or f"{match[0]} "

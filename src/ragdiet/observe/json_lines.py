@@ -12,7 +12,7 @@ from typing import Any
 from ragdiet.observe.hiding import Everything, Hiding, Masks, Shown
 from ragdiet.observe.trace import running
 
-EVENT = "ragdiet"
+EVENT = "ragdiet_event"
 """The attribute of a record that holds the fields of an event."""
 
 KEPT = "ragdiet_kept"
@@ -20,8 +20,9 @@ KEPT = "ragdiet_kept"
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", EVENT, KEPT}
 _ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
-# What a line is never without, and what many lines share.
-_NAMES = frozenset({"logger", "event", "prompt_id", "tenant", "stage", "step", "model", "served", "outcome", "error"})
+# What lines share: hidden once, and remembered. What is made here holds nobody's data, and is not looked at.
+_NAMES = frozenset({"logger", "prompt_id", "tenant", "collection", "step", "model", "served", "error", "finish_reason"})
+_MADE = frozenset({"event", "call_id", "stage", "outcome", "cost_usd", "tags", "error_class"})
 
 
 class JsonFormatter(logging.Formatter):
@@ -58,8 +59,8 @@ class JsonFormatter(logging.Formatter):
                 continue
             if name in _NAMES and isinstance(value, str):
                 shown[name] = hiding.name(value)
-            elif type(value) in (int, float, bool):
-                shown[name] = value  # counts of our own
+            elif name in _MADE or type(value) in (int, float, bool):
+                shown[name] = value
             else:
                 shown[name] = hiding.field(name, value)
         if not given:

@@ -127,9 +127,10 @@ class HybridRetriever:
         refines = self._refine and use_dense
         tokens = _token_vectors(self._token_model, question) if self._token_model and refines else None
         weight = 0.0
+        version = None
 
         def search(connection: psycopg.Connection) -> tuple[psycopg.Cursor[Any], ...] | None:
-            nonlocal weight
+            nonlocal weight, version
             found = find_collection(
                 connection,
                 self._space,
@@ -140,6 +141,7 @@ class HybridRetriever:
             )
             if found is None or not found.chunks:
                 return None
+            version = found.version
             words = self._words or analyzer(found.language)
             asked = parse_question(question, words, question_words=self._question_words)
             limits = restriction(connection, found, asked, wanted, words)
@@ -189,7 +191,7 @@ class HybridRetriever:
                 question_tokens=tokens,
                 token_bits=() if tokens is None else [row[19] or b"" for row in rows],
             )
-        return Hits(hits[:k], found={"keyword": rows[0][16], "dense": rows[0][17]})
+        return Hits(hits[:k], found={"keyword": rows[0][16], "dense": rows[0][17]}, version=version)
 
     def _weight(self, collection: Collection, given: float | None) -> float:
         """The given weight, or else the one that was learnt for the collection, or else the model's."""

@@ -315,6 +315,26 @@ calibration = Table(
 )
 
 
+answer_cache = Table(
+    "answer_cache",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", LargeBinary, primary_key=True, comment="hash of the question and of its scope"),
+    Column("scope", LargeBinary, nullable=False, comment="hash of all but the question"),
+    # No foreign key: its lock would have each answer wait for an ingest that is under way.
+    Column("corpus_id", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False, comment="that of the corpus when it was read"),
+    Column("prompt_id", Text, nullable=False, comment="of the ask that made it"),
+    Column("model", Text, nullable=False),
+    Column("answer", Text, nullable=False, comment="JSON"),
+    Column("question", Text, comment="where it may be found by nearness"),
+    Column("embedding", HALFVEC()),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("answer_cache_scope", "tenant", "scope"),
+)
+
+
 def space_tables(name: str, dimensions: int) -> tuple[Table, Table]:
     """The tables of one embedding space: chunk vectors, and the sentence vectors of each chunk."""
     own = MetaData(schema=SCHEMA)

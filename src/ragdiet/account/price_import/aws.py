@@ -1,8 +1,9 @@
 """The AWS Price List: the offer files of Amazon Bedrock, as AWS publishes them for anyone to fetch.
 
 ``https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/OFFER/current/REGION/index.json``, where OFFER is
-AmazonBedrock (Amazon's and open models, guardrails) or AmazonBedrockFoundationModels (Claude, Cohere, AI21). The file
-names models in its own way: a name that ``aws_names.json`` does not hold gives no row, and is said.
+AmazonBedrock (Amazon's and open models, guardrails) or AmazonBedrockFoundationModels (Claude, Cohere, AI21); that of
+AmazonRDS has Aurora. AWS names models in its own way: a name that ``aws_names.json`` does not hold gives no row, and is
+said.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from ragdiet.account.price_book import PriceBook
-from ragdiet.account.price_file import parse_json, read_text
+from ragdiet.account.price_import.aws_aurora import OFFER, aurora_prices
 from ragdiet.account.price_import.aws_meter import Meter, meter_of, per
+from ragdiet.account.price_import.aws_offer import Offer, Price, Unsure
 from ragdiet.account.price_import.imported import Imported, tier_rates
 from ragdiet.account.price_row import EXACT, Kind, LongContext, PriceRow
 from ragdiet.errors import InvalidArgument
@@ -53,16 +55,13 @@ def aws_prices(path: str | os.PathLike[str], *, book: PriceBook, checked: date) 
     A price for a region is also that of the geographic profiles which may be called from there; a global one is that of
     the ``global.`` profile.
     """
-    content = parse_json(read_text(path), str(path))
-    offer = content.get("offerCode") if isinstance(content, dict) else None
-    if offer not in OFFERS:
-        raise InvalidArgument(f"{path} is no offer file of {', '.join(OFFERS)}: its offerCode is {offer!r}")
-    family = f"AWS Price List {offer}"
-    source = f"{family} of {str(content.get('publicationDate', ''))[:10] or 'an unknown day'}"
+    offer = Offer.read(path, (*OFFERS, OFFER))
+    if offer.code == OFFER:
+        return aurora_prices(offer, checked=checked)
     skipped: dict[str, str] = {}
     found: dict[tuple[str, str, bool], _Rates] = defaultdict(_Rates)
     regions, twice = set(), set()
-    for meter, name, region, rate in _lines(str(path), content, skipped):
+    for meter, name, region, rate in _lines(offer, skipped):
         model = _names().get(re.sub(r"[^a-z0-9]", "", name.lower())) or _spelt_out(name, book)
         regions.add(region)
         if model is None:
@@ -84,58 +83,36 @@ def aws_prices(path: str | os.PathLike[str], *, book: PriceBook, checked: date) 
             if row is None:
                 skipped[f"{exact} in {region}"] = "only some of the rates that a bill needs"
             else:
-                rows.append(PriceRow(**row, source=source, checked=checked))
+                rows.append(PriceRow(**row, source=offer.source, checked=checked))
     if not rows:
         raise InvalidArgument(f"{path} holds no price of a model that is known here")
-    return Imported(rows=tuple(rows), family=family, skipped=skipped, covers=frozenset(regions))
+    return Imported(rows=tuple(rows), family=offer.family, skipped=skipped, covers=frozenset(regions))
 
 
-def _lines(path: str, content: Mapping[str, Any], skipped: dict[str, str]) -> Iterator[tuple[Meter, str, str, Decimal]]:
+def _lines(offer: Offer, skipped: dict[str, str]) -> Iterator[tuple[Meter, str, str, Decimal]]:
     """Each on-demand price that is metered in tokens or units: meter, name, region, and USD as a price row has it."""
-    try:
-        products, on_demand = content["products"], content["terms"]["OnDemand"]
-        for sku, product in products.items():
-            attributes = product["attributes"]
-            usage_type, region = attributes.get("usagetype", ""), attributes.get("regionCode", "")
-            meter = meter_of(usage_type)
-            if meter is None or not region or sku not in on_demand:
-                continue
-            name = meter.name or attributes["servicename"].removesuffix("(Amazon Bedrock Edition)").strip()
-            if "-mantle" in name:
-                skipped[name] = "of the mantle endpoint, which has ids of its own"
-                continue
-            dimensions = _newest(on_demand[sku])["priceDimensions"]
-            if len(dimensions) != 1:
-                skipped[name] = "priced by volume"
-                continue
-            (dimension,) = dimensions.values()
-            if not dimension.get("unit"):
-                raise InvalidArgument(f"{path}: SKU {sku} ({usage_type}) has no unit")
-            if "USD" not in dimension["pricePerUnit"]:
-                skipped[name] = "not in USD"
-                continue
-            count = per(dimension["unit"], dimension.get("description", ""))
-            if count is None:
-                skipped[name] = f"priced per {dimension['unit']!r}, and no word of how many that is"
-                continue
-            of = 1000 if meter.rate == "per_1000_units" else 10**6
-            yield meter, name, region, _usd(path, sku, dimension["pricePerUnit"]["USD"], of / Decimal(count))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidArgument(f"{path} has not the form of an AWS offer file: {error!r}") from error
+    for product in offer.products():
+        meter = meter_of(product.usage_type)
+        if meter is None:
+            continue
+        name = (
+            meter.name
+            or str(product.attributes.get("servicename", "")).removesuffix("(Amazon Bedrock Edition)").strip()
+        )
+        try:
+            yield meter, name, product.region, _rate(name, meter, product.price())
+        except Unsure as reason:
+            skipped[name] = str(reason)
 
 
-def _newest(terms: Mapping[str, Any]) -> Any:
-    return max(terms.values(), key=lambda term: str(term.get("effectiveDate", "")))
-
-
-def _usd(path: str, sku: str, text: object, times: Decimal) -> Decimal:
-    try:
-        usd = Decimal(str(text))
-    except InvalidOperation as error:
-        raise InvalidArgument(f"{path}: SKU {sku} costs {text!r}, which is no number") from error
-    if not usd.is_finite() or usd < 0:
-        raise InvalidArgument(f"{path}: SKU {sku} costs {text!r}, not 0 or more")
-    return EXACT.multiply(usd, times).normalize(EXACT)
+def _rate(name: str, meter: Meter, price: Price) -> Decimal:
+    if "-mantle" in name:
+        raise Unsure("of the mantle endpoint, which has ids of its own")
+    count = per(price.unit, price.description)
+    if count is None:
+        raise Unsure(f"priced per {price.unit!r}, and no word of how many that is")
+    times = Decimal(1000 if meter.rate == "per_1000_units" else 10**6) / count
+    return EXACT.multiply(price.usd, times).normalize(EXACT)
 
 
 def _spelt_out(name: str, book: PriceBook) -> str | None:

@@ -57,8 +57,9 @@ class Difference:
 def differences(book: PriceBook, imported: Imported) -> tuple[Difference, ...]:
     """What is new, changed or gone in an import, beside the rows that hold in ``book``.
 
-    A rate that the import does not know is no change: what the book knows of it stays. Gone are only models that the
-    book has from the same kind of source.
+    A rate that the import does not know is no change. A changed row keeps what only the book knows, unless its input or
+    output changed, or the book's row is of all regions: then the old rates beside them would be a guess.
+    Gone are only models that the book has from the same kind of source.
     """
     found = []
     for row in imported.rows:
@@ -67,8 +68,11 @@ def differences(book: PriceBook, imported: Imported) -> tuple[Difference, ...]:
         except UnknownPrice:
             found.append(Difference(change="new", model=row.model, region=row.region, after=row))
             continue
-        after = _over(row, before)
-        if not after.same_rates(before):
+        filled = _filled(row, before)
+        if not filled.same_rates(before):
+            after = (
+                filled if (row.region, row.input, row.output) == (before.region, before.input, before.output) else row
+            )
             change: Change = "changed" if _trust(row) >= _trust(before) else "kept"
             found.append(Difference(change=change, model=row.model, region=row.region, before=before, after=after))
     there = {(row.model, row.region) for row in imported.rows}
@@ -82,12 +86,13 @@ def differences(book: PriceBook, imported: Imported) -> tuple[Difference, ...]:
     return tuple(sorted(found, key=lambda one: (one.change, one.model, one.region)))
 
 
-def _over(row: PriceRow, before: PriceRow) -> PriceRow:
-    """``row`` with what only ``before`` knows."""
+def _filled(row: PriceRow, before: PriceRow) -> PriceRow:
+    """``row`` with what only ``before`` knows, and a note of where that is from."""
     known = {name: getattr(before, name) for name in TOKEN_RATES if getattr(row, name) is None}
-    return replace(
+    filled = replace(
         row, **known, tiers={**before.tiers, **row.tiers}, long_context=row.long_context or before.long_context
     )
+    return filled if filled == row else filled.noted(f"what it lacks: {before.reference}")
 
 
 def _trust(row: PriceRow) -> int:
