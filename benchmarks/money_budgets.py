@@ -81,7 +81,7 @@ def _timed(threads: ThreadPoolExecutor, generator: ConverseGenerator, calls: int
 def _drained(threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Budgets, server: BedrockServer) -> Row:
     """A new budget of the limit, on which all threads spend until each was refused."""
     before = server.bill.total
-    kept.set(SpendingBudget(name="drained", usd=LIMIT, tag=None, per="ever"))
+    kept.set(SpendingBudget(name="drained", usd=LIMIT, per="ever"))
     already = kept.list()[0].spent
     kept.set(SpendingBudget(name="drained", usd=already + LIMIT, per="ever"))
     numbers, stop = count(), threading.Event()
