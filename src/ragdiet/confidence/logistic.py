@@ -8,6 +8,7 @@ they were fitted on: ``rag.calibrate`` makes one for your questions, ``python -m
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ class LogisticConfidence:
         self.gate = model.gate
         self.accept = model.accept
         self.card: dict[str, Any] = dict(model.card)
+        said = f"{self._judge.model_dump_json(exclude={'card'})} {self.setup.language}"
+        self.cache_identity = hashlib.sha256(said.encode()).hexdigest()
 
     @classmethod
     def default(cls, space: Space | None = None) -> Self:
