@@ -342,7 +342,7 @@ class Asker:
             case Research():
                 return self._search.again(state, step)
             case Step():
-                return (yield from self._reading.step(state, step, self.chain.share(step)))
+                return (yield from self._reading.step(state, step, self.chain.share(step), self.chain.after(step)))
             case Clarify():
                 assert state.clarification is not None
                 return Attempt(step=step.name, accepted=True, reason=state.clarification.fault)
