@@ -214,16 +214,16 @@ def _dearest(report: SpendReport, ids: count[int]) -> str:
     rows = [
         (
             f"<bdi>{escape(one.question[:300]) or '(not kept)'}</bdi>",
-            dollars(one.cost),
-            escape(one.outcome),
             escape(one.model),
-            f"{one.finished_at:%Y-%m-%d}",
+            escape(one.outcome),
             escape(one.tenant),
+            f"{one.finished_at:%Y-%m-%d}",
             f"<code>{escape(one.prompt_id)}</code>",
+            dollars(one.cost),
         )
         for one in report.dearest
     ]
-    return table(("question", "cost", "outcome", "model", "day", "tenant", "prompt_id"), rows, left=1)
+    return table(("question", "model", "outcome", "tenant", "day", "prompt_id", "cost"), rows, left=6)
 
 
 # What the page holds, in its order.
