@@ -57,6 +57,13 @@ def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> No
     assert run(environment, "answers", "--clear").stdout == "0 answers were forgotten\n"
     cells = "model calls asks tokens in from cache tokens out USD per ask not settled"
     assert costs.stdout.splitlines()[0].split() == cells.split()
+    exact = run(environment, "costs", "--by", "day", "--by", "model", "--csv").stdout.splitlines()
+    assert exact[0].startswith("day,model,calls,asks,uncached_tokens")
+    assert len(exact) > 2
+    page = handbook.parent / "report.html"
+    written = run(environment, "costs", "--html", str(page), "--since", "30d")
+    assert (written.returncode, written.stdout) == (0, "")
+    assert "local:extractive" in page.read_text("utf-8")
 
 
 def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], handbook: Path) -> None:
