@@ -144,7 +144,7 @@ def test_rows_that_come_late_or_twice_change_nothing(running: Server, ledger: Po
     for late in (started, replace(started, status="unknown"), failed, done(started, "0.25")):
         ledger._parked.keep([late])
         ledger.flush()
-    assert rows(running.dsn) == {"c1": ("done", Decimal("0.25"))}
+        assert rows(running.dsn) == {"c1": ("done", Decimal("0.25"))}
     ledger.finish(AskRow(prompt_id="p", outcome="answered", confidence=0.9))
     ledger._parked.keep([AskRow(prompt_id="p", outcome="failed", confidence=0.1)])
     ledger.flush()

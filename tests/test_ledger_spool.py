@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -226,3 +227,9 @@ def test_a_database_has_one_folder_whoever_opens_it(monkeypatch: pytest.MonkeyPa
     assert default_folder("dbname=docs") == one
     monkeypatch.delenv("XDG_STATE_HOME")
     assert default_folder("dbname=docs") == Path.home() / ".local/state/ragdiet/spool" / one.name
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert default_folder("dbname=docs") == Path(tempfile.gettempdir()) / "ragdiet/spool" / one.name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +42,16 @@ def default_folder(dsn: str) -> Path:
     given = conninfo_to_dict(dsn)
     names = {"host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE"}
     known = [str(given.get(name) or os.environ.get(variable) or "") for name, variable in names.items()]
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "ragdiet" / "spool" / sha256("\n".join(known).encode()).hexdigest()[:16]
+    return _state() / "ragdiet" / "spool" / sha256("\n".join(known).encode()).hexdigest()[:16]
+
+
+def _state() -> Path:
+    if given := os.environ.get("XDG_STATE_HOME"):
+        return Path(given)
+    try:
+        return Path.home() / ".local" / "state"
+    except RuntimeError:  # a container's user without a name
+        return Path(tempfile.gettempdir())
 
 
 class Spool:
