@@ -64,11 +64,14 @@ def asked_by(answer: Answer) -> list[str]:
 
 
 def test_a_model_that_does_not_fit_is_not_asked_and_a_cheaper_one_is(rag: RAG, bedrock: BedrockServer) -> None:
-    worst = rag.quote(QUESTION).most
+    context = rag.compress(QUESTION, rag.retrieve(QUESTION))
+    rag.budgets.set(SpendingBudget(name="all", usd=0))
+    with pytest.raises(OverBudget) as refused:
+        rag.generate(QUESTION, context, model=CHEAP)
     with RAG(
         rag.store, embedder=rag.embedder, models=[*rag._pieces["chain"].generators.values()][::-1], ledger=rag.ledger
     ) as turned:
-        rag.budgets.set(SpendingBudget(name="all", usd=worst / 40))
+        rag.budgets.set(SpendingBudget(name="all", usd=2 * refused.value.asked))
         answer = turned.ask(QUESTION)
         turned._owned = []
     assert asked_by(answer) == ["retrieve", DEAR, CHEAP]
@@ -149,11 +152,11 @@ def test_an_ask_may_be_held_to_billed_tokens(rag: RAG, bedrock: BedrockServer, d
             "SELECT input_tokens + output_tokens FROM ragdiet.call WHERE prompt_id = %s AND cost > 0", (free.prompt_id,)
         ).fetchone()
     assert row
-    few = rag.ask(QUESTION, max_billed_tokens=row[0])
+    few = rag.ask("What is the notice period for permanent staff?", max_billed_tokens=row[0])
     assert (few.outcome, len(bedrock.calls)) == ("abstained", 1)
     assert "not asked: max_billed_tokens has" in few.attempts[1].reason
     bedrock.script(Fault(status=400, code="ValidationException"))  # what was refused gives its tokens back
-    enough = rag.ask(QUESTION, max_billed_tokens=2_000)
+    enough = rag.ask("What notice period do permanent staff have?", max_billed_tokens=2_000)
     assert asked_by(enough) == ["retrieve", CHEAP, DEAR]
     assert enough.outcome == "answered"
     for wrong in (-1, 1.5, True):
