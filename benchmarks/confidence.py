@@ -1,182 +1,49 @@
-"""Fits the two confidence models, chooses their thresholds, and measures them on held-out questions.
+"""Fits the confidence models, chooses their thresholds, and measures them on held-out questions.
 
     python -m benchmarks.confidence --data FOLDER --out results.json [--database local|testcontainers|DSN]
-                                    [--write-default]
+                                    [--model 200] [--write-default]
 
-Half of the questions (SQuAD by whole articles, chunking_evaluation by corpus, NQ by question) fit the
-weights and choose the thresholds; every number in the summary is of the other half. An answer is right
-when it holds a gold answer (SQuAD's normalisation) or a sentence of the gold excerpt; any answer to a
-question without one is wrong. The reader is the extractive one. Answerable and unanswerable questions
-are weighted to equal totals.
+Half of the questions (SQuAD by whole articles, chunking_evaluation by corpus, NQ by question) fit the weights and
+choose the thresholds; every number in the summary is of the other half. ``benchmarks.confidence_cases`` says what the
+questions are and when an answer is right. The reader is the extractive one; ``--model`` puts so many held-out questions
+to the small local model as well, which needs the extra ``llama``. Answerable and unanswerable questions are weighted to
+equal totals.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import re
-import string
+import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from benchmarks.confidence_cases import SETS, Measured, cases, halves, ingest, measured
+from benchmarks.confidence_certified import certificates
 from benchmarks.database import add_argument, database
-from benchmarks.datasets import data_folder, judgements, read_lines
-from benchmarks.library_questions import QUESTIONS
-from benchmarks.logistic import Bools, Floats, Logistic, auroc, calibration_error
+from benchmarks.datasets import data_folder
 from benchmarks.machine import machine
-from ragdiet import RAG, Document, Quality
+from ragdiet import RAG, Quality
 from ragdiet.confidence import LogisticConfidence
-from ragdiet.confidence.signals import (
-    ANSWER_SIGNALS,
-    RETRIEVAL_SIGNALS,
-    Reading,
-    answer_signals,
-    retrieval_signals,
-    support,
-)
-from ragdiet.demo import standard_library
-from ragdiet.types import Hits
+from ragdiet.confidence.fitting import Bools, Fit, Floats, area_under_risk, auroc, calibration_error, fit_both
+from ragdiet.confidence.signals import ANSWER_SIGNALS, RETRIEVAL_SIGNALS, TOPIC_SIGNALS
+from ragdiet.errors import MissingExtra
+from ragdiet.generate import LlamaGenerator
 
-SETS = ("squad_v2", "nq_lost_in_the_middle", "chunking_evaluation")
-SQUAD, NQ, EXCERPTS = SETS
-LIBRARY = "standard_library"
-HITS = 10
-BUDGET = 600
+FittedModel: TypeAlias = dict[str, tuple[Fit, tuple[str, ...]]]
+
 GATE_LOSS = 0.025
 """Gate 1 may stop at most this share of the fit half's answerable questions."""
 ACCEPT_RISK = 0.18
 """At most this share of the fit half's answers may be wrong, adversarial questions left out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A question put to a collection. ``unit`` decides its half; ``hidden`` is a document taken from its hits."""
-
-    kind: str
-    unit: str
-    question: str
-    collection: str
-    answers: tuple[str, ...] = ()
-    excerpts: tuple[tuple[int, int], ...] = ()
-    pattern: str = ""
-    hidden: str = ""
-
-    @property
-    def answerable(self) -> bool:
-        return bool(self.answers or self.excerpts or self.pattern) and not self.hidden
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    case: Case
-    right: bool
-    retrieval: Floats
-    answer: Floats
-    support: float
-
-
-def cases(data: Path) -> Iterator[Case]:
-    """On-topic questions with and without an answer, questions whose gold passage is hidden, and
-    questions put to a corpus about something else."""
-    squad, nq, excerpts = (list(read_lines(data / name / "queries.jsonl")) for name in SETS)
-    for row in squad:
-        answers = tuple(row["answers"]) if row["answerable"] else ()
-        kind = "on topic" if answers else "on topic, unanswerable"
-        yield Case(kind=kind, unit=row["article"], question=row["text"], collection=SQUAD, answers=answers)
-    gold = judgements(data / NQ)
-    for row in nq:
-        unit, question, answers = row["id"], row["text"], tuple(row["answers"])
-        yield Case(kind="search query", unit=unit, question=question, collection=NQ, answers=answers)
-        (hidden,) = gold[unit]
-        yield Case(kind="gold hidden", unit=unit, question=question, collection=NQ, answers=answers, hidden=hidden)
-        yield Case(kind="off corpus: search query", unit=unit, question=question, collection=SQUAD)
-    for row in excerpts:
-        spans = tuple((span["start"], span["end"]) for span in row["references"])
-        unit, question = row["corpus"], row["text"]
-        yield Case(kind="long document", unit=unit, question=question, collection=EXCERPTS, excerpts=spans)
-        for other in (SQUAD, LIBRARY):
-            yield Case(kind="off corpus: long document", unit=unit, question=question, collection=other)
-    for row in squad[::6]:
-        for other in (EXCERPTS, LIBRARY):
-            yield Case(kind="off corpus: encyclopedia", unit=row["article"], question=row["text"], collection=other)
-    for row in nq[::3]:
-        yield Case(kind="off corpus: search query", unit=row["id"], question=row["text"], collection=LIBRARY)
-    for question, pattern in QUESTIONS:
-        kind = "library" if pattern else "library, unanswerable"
-        yield Case(kind=kind, unit=question, question=question, collection=LIBRARY, pattern=pattern or "")
-
-
-def ingest(rag: RAG, data: Path) -> None:
-    for name in SETS:
-        rows = read_lines(data / name / "corpus.jsonl.gz")
-        rag.ingest((Document(row["id"], row["text"], row["title"]) for row in rows), collection=name)
-    rag.ingest(list(standard_library()), collection=LIBRARY)
-
-
-def measured(rag: RAG, case: Case) -> Measured | None:
-    """None for a question whose gold passage is hidden, but whose answer other passages hold."""
-    hits = rag.retrieve(case.question, HITS + bool(case.hidden), collection=case.collection)
-    hits = Hits([hit for hit in hits if hit.document_id != case.hidden][:HITS])
-    if case.hidden and any(holds(hit.text, case.answers) for hit in hits):
-        return None
-    context = rag.compress(case.question, hits, BUDGET)
-    generation = rag.generate(case.question, context)
-    reading = Reading(case.question, hits)
-    retrieval = retrieval_signals(reading)
-    answer = answer_signals(reading, context, generation)
-    if case.excerpts:
-        said = " ".join(generation.text.split())
-        right = any(
-            sentence.document_id == case.unit and sentence.start < end and start < sentence.end
-            for sentence in context.kept
-            if " ".join(sentence.text.split()) in said
-            for start, end in case.excerpts
-        )
-    elif case.pattern:
-        right = re.search(case.pattern, generation.text) is not None
-    else:
-        right = case.answerable and holds(generation.text, case.answers)
-    return Measured(
-        case=case,
-        right=right,
-        retrieval=np.array([retrieval[name] for name in RETRIEVAL_SIGNALS]),
-        answer=np.array([answer[name] for name in ANSWER_SIGNALS]),
-        support=support(context, generation),
-    )
-
-
-def holds(text: str, answers: Iterable[str]) -> bool:
-    """Whether a gold answer stands in the text as whole words, both normalised as SQuAD's evaluation does:
-    lower case, without punctuation and articles."""
-    words = f" {_normalised(text)} "
-    return any(f" {_normalised(answer)} " in words for answer in answers)
-
-
-def _normalised(text: str) -> str:
-    bare = re.sub(r"\[\d+\]", " ", text).lower().translate(str.maketrans("", "", string.punctuation))
-    return " ".join(re.sub(r"\b(?:a|an|the)\b", " ", bare).split())
-
-
-def halves(rows: Sequence[Measured]) -> Bools:
-    """True where a row belongs to the fit half."""
-    articles = sorted({row.case.unit for row in rows if row.case.kind.startswith("on topic")})
-    fit_articles = set(articles[::2])
-
-    def fits(case: Case) -> bool:
-        if case.unit in articles:
-            return case.unit in fit_articles
-        if case.kind.endswith("long document"):
-            return case.unit != "finance"
-        return bool(hashlib.blake2b(case.unit.encode()).digest()[0] % 2)
-
-    return np.array([fits(row.case) and not row.case.kind.startswith("library") for row in rows])
+ADVERSARIAL_WEIGHT = 2.0
+"""Of SQuAD's questions where the models of the hits are fitted: those that nearly have an answer teach most."""
 
 
 def main() -> None:
@@ -188,16 +55,23 @@ def main() -> None:
         rag.migrate()
         ingest(rag, data)
         rows = [row for case in cases(data) if (row := measured(rag, case))]
-        model = rag.space.model
-    result = evaluated(rows)
-    result["summary"] |= {"embedder": model, "machine": machine()}
+        result = evaluated(rows)
+        result["summary"] |= {
+            "embedder": rag.space.model,
+            "machine": machine(),
+            "small_model": small_model(dsn, rows, fitted_model(rows), options.model),
+        }
     print(table(result))
     options.out.write_text(json.dumps(result, indent=1), "utf-8")
     if options.write_default:
-        path = Path(str(files("ragdiet.confidence"))) / "default.json"
-        path.write_text(json.dumps(_default(result), indent=1) + "\n", "utf-8")
-        LogisticConfidence.load(path)
-        print(f"wrote {path.name}: commit it with the numbers above")
+        write_default(result)
+
+
+def write_default(result: dict[str, Any]) -> None:
+    path = Path(str(files("ragdiet.confidence"))) / "default.json"
+    path.write_text(json.dumps(_default(result), indent=1) + "\n", "utf-8")
+    LogisticConfidence.load(path)
+    print(f"wrote {path.name}: commit it with the numbers above")
 
 
 def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
@@ -207,22 +81,16 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
     library = np.char.startswith(kinds, "library")
     fitted = halves(rows)
     held_out = ~fitted & ~library
-    weights = np.where(answerable, 0.5 / answerable[~library].mean(), 0.5 / (~answerable[~library]).mean())
-    retrieval, answer = np.array([row.retrieval for row in rows]), np.array([row.answer for row in rows])
+    weights = weights_of(rows)
+    model = fitted_model(rows)
+    first, second = scores(model, rows)
 
-    models = {
-        "retrieval": Logistic.fit(retrieval[fitted], answerable[fitted], weights[fitted]),
-        "answer": Logistic.fit(answer[fitted], right[fitted], weights[fitted]),
-    }
-    first = models["retrieval"].chances(retrieval)
-    second = np.minimum(first, models["answer"].chances(answer)) * np.array([row.support for row in rows])
     natural = kinds != "on topic, unanswerable"
     gate = float(np.floor(np.quantile(first[fitted & answerable], GATE_LOSS) * 100) / 100)
     accept = _accept(second, right, fitted & natural & (first >= gate), weights)
-
-    adversarial = held_out & (answerable | ~natural) & np.char.startswith(kinds, "on topic")
+    adversarial = held_out & np.char.startswith(kinds, "on topic")
     off_corpus = held_out & ((kinds == "on topic") | (kinds == "off corpus: search query"))
-    cosine = np.nan_to_num(retrieval[:, RETRIEVAL_SIGNALS.index("best_cosine")])
+    cosine = np.nan_to_num(np.array([row.retrieval[RETRIEVAL_SIGNALS.index("best_cosine")] for row in rows]))
 
     def at(threshold: float, rows: Bools) -> dict[str, float]:
         given = rows & (first >= gate) & (second >= threshold)
@@ -236,6 +104,12 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
             "other_unanswerable_answered": _share(given, rows & natural & ~answerable, weights),
         }
 
+    def areas(among: Bools) -> dict[str, float]:
+        each = {"best_cosine": cosine, "answer": second, "oracle": right.astype(np.float64)}
+        return {name: area_under_risk(values[among], right[among], weights[among]) for name, values in each.items()}
+
+    stopped = first < gate
+    passed = np.where(stopped, 0.0, second)
     summary = {
         "questions": {"fit": int(fitted.sum()), "held_out": int(held_out.sum())},
         "auroc": {
@@ -254,6 +128,10 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
                 "answer": auroc(second[held_out], right[held_out]),
             },
         },
+        "area_under_risk_coverage": {
+            "mixture": areas(held_out),
+            "answerable": areas(held_out & answerable),
+        },
         "calibration_error": {
             "retrieval": calibration_error(first[held_out], answerable[held_out], weights[held_out]),
             "answer": calibration_error(second[held_out], right[held_out], weights[held_out]),
@@ -261,18 +139,20 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
         "gate": gate,
         "accept": accept,
         "gate_stops": {
-            kind: float((first[held_out & (kinds == kind)] < gate).mean()) for kind in sorted(set(kinds[held_out]))
+            kind: float(stopped[held_out & (kinds == kind)].mean()) for kind in sorted(set(kinds[held_out]))
         },
-        "answerable_stopped_by_gate": float((first[held_out & answerable] < gate).mean()),
+        "answerable_stopped_by_gate": float(stopped[held_out & answerable].mean()),
+        "unanswerable_without_generation": float(stopped[held_out & ~answerable].mean()),
         "risk_and_coverage": [at(t, held_out) for t in sorted({accept, 0.3, 0.4, 0.5, 0.6, 0.7})],
+        "certified": {
+            "answerable": certificates(passed, right, fitted & answerable, held_out & answerable),
+            "mixture": certificates(passed, right, fitted, held_out),
+        },
         "standard_library": at(accept, library),
     }
     return {
         "summary": summary,
-        "model": {
-            "retrieval": models["retrieval"].terms(RETRIEVAL_SIGNALS),
-            "answer": models["answer"].terms(ANSWER_SIGNALS),
-        },
+        "model": {name: fit.terms(names) for name, (fit, names) in model.items()},
         "library": [
             {
                 "question": row.case.question,
@@ -284,6 +164,71 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
             for row, one, two in zip(rows, first, second, strict=True)
             if row.case.kind.startswith("library")
         ],
+    }
+
+
+def weights_of(rows: Sequence[Measured]) -> Floats:
+    """Answerable and unanswerable questions get equal totals, the standard library's left out of the count."""
+    answerable = np.array([row.case.answerable for row in rows])
+    counted = np.array([not row.case.kind.startswith("library") for row in rows])
+    return np.asarray(np.where(answerable, 0.5 / answerable[counted].mean(), 0.5 / (~answerable[counted]).mean()))
+
+
+def fitted_model(rows: Sequence[Measured]) -> FittedModel:
+    """Of the fit half. ``topic`` begins as what tells corpora apart, ``said`` as what tells SQuAD's questions apart;
+    then both are fitted together."""
+    fitted, weights = halves(rows), weights_of(rows)
+    kinds = np.array([row.case.kind for row in rows])
+    answerable = np.array([row.case.answerable for row in rows])
+    right = np.array([row.right for row in rows])
+    retrieval, answer = np.array([row.retrieval for row in rows]), np.array([row.answer for row in rows])
+    topic = retrieval[:, [RETRIEVAL_SIGNALS.index(name) for name in TOPIC_SIGNALS]]
+    foreign, on_topic = np.char.startswith(kinds, "off corpus"), fitted & np.char.startswith(kinds, "on topic")
+    taught = weights * np.where(on_topic, ADVERSARIAL_WEIGHT, 1.0)
+    start = (
+        Fit.to(topic[fitted], ~foreign[fitted], taught[fitted]),
+        Fit.to(retrieval[on_topic], answerable[on_topic], taught[on_topic]),
+    )
+    both = fit_both((topic[fitted], retrieval[fitted]), answerable[fitted], taught[fitted], start=start)
+    backed = fitted & (np.array([row.support for row in rows]) > 0)
+    return {
+        "topic": (both[0], TOPIC_SIGNALS),
+        "said": (both[1], RETRIEVAL_SIGNALS),
+        "answer": (Fit.to(answer[backed], right[backed], weights[backed]), ANSWER_SIGNALS),
+    }
+
+
+def scores(model: FittedModel, rows: Sequence[Measured]) -> tuple[Floats, Floats]:
+    """What gate 1 and gate 2 give each, as ``ModelFile`` does."""
+    retrieval = np.array([row.retrieval for row in rows])
+    topic = retrieval[:, [RETRIEVAL_SIGNALS.index(name) for name in TOPIC_SIGNALS]]
+    first = model["topic"][0].chances(topic) * model["said"][0].chances(retrieval)
+    second = np.minimum(first, model["answer"][0].chances(np.array([row.answer for row in rows])))
+    return first, second * np.array([row.support for row in rows])
+
+
+def small_model(dsn: str, rows: Sequence[Measured], model: FittedModel, number: int) -> dict[str, Any]:
+    """The same weights on the replies of SmolLM2 to some of the held-out questions, of which they saw none."""
+    if not number:
+        return {}
+    try:
+        generator = LlamaGenerator.smollm2()
+    except MissingExtra as error:
+        print(f"SMALL MODEL SKIPPED: {error}", file=sys.stderr)
+        return {"skipped": str(error)}
+    held_out = [row.case for row, fitted in zip(rows, halves(rows), strict=True) if not fitted]
+    drawn = random.Random(11).sample(held_out, min(number, len(held_out)))
+    with RAG.connect(dsn, quality=Quality.off(), models=[generator]) as rag:
+        seen = [row for case in drawn if (row := measured(rag, case))]
+    _, second = scores(model, seen)
+    right = np.array([row.right for row in seen])
+    return {
+        "model": generator.model,
+        "questions": len(seen),
+        "right": float(right.mean()),
+        "right_over_mixture": auroc(second, right),
+        "calibration_error": calibration_error(second, right),
+        "area_under_risk_coverage": area_under_risk(second, right),
     }
 
 
@@ -302,20 +247,23 @@ def _share(what: Bools, among: Bools, weights: Floats) -> float:
 def _default(result: dict[str, Any]) -> dict[str, Any]:
     summary = result["summary"]
     return {
-        "embedder": summary["embedder"],
+        "made_for": {"models": ["local:extractive"], "prompt": "", "embedder": summary["embedder"]},
         **result["model"],
         "gate": summary["gate"],
         "accept": summary["accept"],
         "certified": False,
         "card": {
             "made_by": "python -m benchmarks.confidence --write-default",
+            "made_on": datetime.now(UTC).date().isoformat(),
             "data": "SQuAD v2 dev (8 articles), NQ open (1,020 questions with their gold passages), "
             "chunking_evaluation (3 corpora), and their questions put to each other's corpora",
             "reader": "local:extractive",
             "gate_rule": f"stops at most {GATE_LOSS:.1%} of the fit half's answerable questions",
             "accept_rule": f"at most {ACCEPT_RISK:.0%} of the fit half's answers wrong, SQuAD's adversarial questions "
             "left out; answerable and unanswerable questions weigh the same",
-            "held_out": summary,
+            "held_out": {
+                name: value for name, value in summary.items() if name not in ("certified", "small_model", "machine")
+            },
         },
     }
 
@@ -323,18 +271,24 @@ def _default(result: dict[str, Any]) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     summary = result["summary"]
     lines = ["weights (log-odds a standard deviation)"]
-    for gate, model in result["model"].items():
-        lines += [f"  {gate:10} {name:20} {term['weight']:6.2f}" for name, term in model["terms"].items()]
-    for task, scores in summary["auroc"].items():
-        lines.append(f"AUROC {task:20} " + "  ".join(f"{name} {score:.3f}" for name, score in scores.items()))
+    for part, model in result["model"].items():
+        lines += [f"  {part:10} {name:20} {term['weight']:6.2f}" for name, term in model["terms"].items()]
+    for task, each in summary["auroc"].items():
+        lines.append(f"AUROC {task:20} " + "  ".join(f"{name} {value:.3f}" for name, value in each.items()))
+    for among, each in summary["area_under_risk_coverage"].items():
+        lines.append(f"area  {among:20} " + "  ".join(f"{name} {value:.3f}" for name, value in each.items()))
     errors = summary["calibration_error"]
     lines.append("ECE   " + "  ".join(f"{name} {error:.3f}" for name, error in errors.items()))
     lines.append(
         f"gate {summary['gate']} stops: " + ", ".join(f"{k} {v:.1%}" for k, v in summary["gate_stops"].items())
     )
+    lines.append(f"unanswerable questions that cost no generation: {summary['unanswerable_without_generation']:.1%}")
     rows = [*summary["risk_and_coverage"], summary["standard_library"]]
     lines.append("  ".join(rows[0]) + "   (the last row: the standard library's questions)")
     lines += ["  ".join(f"{value:{len(name)}.3f}" for name, value in row.items()) for row in rows]
+    for among, certified in summary["certified"].items():
+        for row in certified:
+            lines.append(f"certified, {among}: " + "  ".join(f"{name} {value:g}" for name, value in row.items()))
     return "\n".join(lines)
 
 
@@ -343,6 +297,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", help="the folder of the evaluation sets")
     add_argument(parser)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", type=int, default=100, help="held-out questions put to the small model; 0: none")
     parser.add_argument("--write-default", action="store_true", help="replace the model that comes with ragdiet")
     return parser.parse_args()
 

@@ -44,9 +44,9 @@ from benchmarks.diet_rules import (
 )
 from benchmarks.diet_systems import by_passage
 from benchmarks.diet_tasks import EXCERPTS, Task, normal, retained, spread
-from benchmarks.logistic import Floats
 from benchmarks.machine import machine
 from benchmarks.report import Row, shown
+from ragdiet.confidence.fitting import Floats
 from ragdiet.diet import compress, selection
 from ragdiet.diet.enough import CEILING, FADE, FLOOR, REACH, SEVERAL
 from ragdiet.diet.several import asks_for_several

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.logistic import Bools, Floats, Logistic
+from ragdiet.confidence.fitting import Bools, Fit, Floats
 from ragdiet.diet.enough import CEILING, FLOOR, SEVERAL
 
 Setting: TypeAlias = tuple[float, ...]
@@ -84,7 +84,7 @@ class Chance:
     """A fitted model of the chance that a step is the one that brings the answer; stops where the steps to come do not
     bring their price, a setting in chance per token."""
 
-    model: Logistic
+    model: Fit
 
     @classmethod
     def fitted(cls, traces: Traces) -> Chance:
@@ -95,7 +95,7 @@ class Chance:
                 rows.append(_signals(trace)[:seen])
                 labels.append(np.arange(1, seen + 1) == (trace.needed or 0))
                 weights.append(np.full(seen, 1_000 / len(group)))
-        return cls(Logistic.fit(np.concatenate(rows), np.concatenate(labels), np.concatenate(weights)))
+        return cls(Fit.to(np.concatenate(rows), np.concatenate(labels), np.concatenate(weights)))
 
     def __call__(self, trace: Trace, setting: Setting) -> Bools:
         chance = self.model.chances(_signals(trace))

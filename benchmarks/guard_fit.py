@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.guard_sets import contexts, is_bipia, prompts, sentences
 from benchmarks.injection_examples import FROM_DOCUMENTS, FROM_NEITHER, FROM_USERS
-from benchmarks.logistic import Bools, Floats
+from ragdiet.confidence.fitting import Bools, Floats
 from ragdiet.guard.traits import trait_names, traits
 
 RIDGE = 2.0
@@ -63,7 +63,7 @@ def _weights(attacks: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
 
 
 def _fitted(matrix: Floats, labels: Bools, share: Floats) -> Floats:
-    """By Newton's method, as benchmarks.logistic does, on traits as they are: not standardised."""
+    """By Newton's method, as ragdiet.confidence.fitting does, on traits as they are: not standardised."""
     columns = np.column_stack([matrix, np.ones(len(matrix))])
     penalty = np.diag([RIDGE] * matrix.shape[1] + [0.0])
     beta = np.zeros(columns.shape[1])

@@ -28,6 +28,7 @@ PROGRAMS = (
     "gates",
     "ingest",
     "nll",
+    "observe",
     "quality",
     "retrieval",
 )

@@ -17,6 +17,7 @@ from ragdiet.confidence import LogisticConfidence
 from ragdiet.confidence.signals import (
     ANSWER_SIGNALS,
     RETRIEVAL_SIGNALS,
+    TOPIC_SIGNALS,
     Reading,
     answer_margin,
     answer_signals,
@@ -120,8 +121,24 @@ def test_words_that_only_begin_like_a_denial_are_none(text: str) -> None:
     assert not is_negated(text)
 
 
+def test_denials_and_names_are_those_of_the_language() -> None:
+    assert is_negated("Das wird nicht bezahlt", "german") is True
+    assert is_negated("Das wird bezahlt", "german") is False
+    assert is_negated("Se ei ole", "finnish") is None
+    assert specifics("Wer gibt Ada die 90 Tage?", "german") == (frozenset({"90"}),)
+    assert subject_terms("Wie lang ist die Kündigungsfrist?", "german")[-1].startswith("kundig")
+
+
+def test_signals_of_words_are_unknown_in_a_language_without_them() -> None:
+    signals = retrieval_signals(Reading("Mikä on ensimmäinen merkki?", found(0.5, 0.4, 0.3), "finnish"))
+    assert math.isnan(signals["negation_missing"])
+    assert math.isnan(signals["opposite_said"])
+    assert signals["sentence_coverage"] == 0.0
+
+
 def test_opposites_hold_both_ways() -> None:
     table = opposites()
+    assert "retreat" in table["advanc"]
     assert all(stem in table[other] for stem, others in table.items() for other in others)
     assert all(stem not in others for stem, others in table.items())
 
@@ -167,7 +184,8 @@ def test_what_no_hit_has_counts_most_against_coverage() -> None:
 
 def test_specifics_count_only_where_the_question_has_some() -> None:
     hits = found(0.5, 0.4, 0.3)
-    assert Reading("Who gives Ada 90 days?", hits).missing_specifics(words_of("Ada has 60 days")) == 0.5
+    assert Reading("Who gives Ada 90 days?", hits).missing_specifics(words_of("Ada has 60 days")) == 1.0
+    assert Reading("Who gives Ada 90 days?", hits).missing_specifics(words_of("Ada has 90 days")) == 0.0
     assert math.isnan(Reading("who gives notice", hits).missing_specifics(words_of("Ada")))
 
 
@@ -292,10 +310,10 @@ def test_a_question_the_corpus_answers_passes_and_a_foreign_one_does_not() -> No
 def test_each_weight_has_the_sign_that_sense_gives_it() -> None:
     model = json.loads(files("ragdiet.confidence").joinpath("default.json").read_text("utf-8"))
     against = {"specifics_missing", "negation_missing", "opposite_said"}
-    for gate, names in (("retrieval", RETRIEVAL_SIGNALS), ("answer", ANSWER_SIGNALS)):
-        terms = model[gate]["terms"]
+    for part, names in (("topic", TOPIC_SIGNALS), ("said", RETRIEVAL_SIGNALS), ("answer", ANSWER_SIGNALS)):
+        terms = model[part]["terms"]
         assert set(terms) == set(names)
-        assert {name for name, term in terms.items() if term["weight"] < 0} == against
+        assert {name for name, term in terms.items() if term["weight"] < 0} == against & set(names)
 
 
 def test_cosines_of_another_embedder_count_as_unknown() -> None:
@@ -381,8 +399,9 @@ def test_signals_lie_between_zero_and_one(question: str) -> None:
 def write(folder: Path, **changes: object) -> Path:
     term = {"weight": 2.0, "mean": 0.5, "scale": 0.25}
     model = {
-        "embedder": "test:words",
-        "retrieval": {"bias": 0.0, "terms": {"best_cosine": term}},
+        "made_for": {"models": ["test:model"], "prompt": "", "embedder": "test:words"},
+        "topic": {"bias": 0.0, "terms": {"best_cosine": term}},
+        "said": {"bias": 30.0, "terms": {}},
         "answer": {"bias": 0.0, "terms": {}},
         "gate": 0.1,
         "accept": 0.2,
@@ -398,7 +417,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     model = LogisticConfidence.load(write(tmp_path))
     assert (model.gate, model.accept, model.certified, model.card) == (0.1, 0.2, True, {"by": "hand"})
     assert model.of_retrieval("q", [hit("x", dense=0.75)]) == pytest.approx(1 / (1 + np.exp(-2)))
-    assert model.of_retrieval("q", [hit("x")]) == 0.5  # an unknown signal counts as its mean
+    assert model.of_retrieval("q", [hit("x")]) == pytest.approx(0.5)  # an unknown signal counts as its mean
 
 
 def test_an_answer_is_no_likelier_than_that_there_is_one(tmp_path: Path) -> None:

@@ -37,7 +37,14 @@ CALL = Call(
     cost=Decimal("12345678901234567890.000000000000000000000000000001"),
     seconds=0.1 + 0.2,
 )
-ASK = AskRow(prompt_id="p", outcome="answered", confidence=0.5, cost=Decimal("1e-30"), database_cost=Decimal("0.10"))
+ASK = AskRow(
+    prompt_id="p",
+    outcome="answered",
+    confidence=0.5,
+    cost=Decimal("1e-30"),
+    database_cost=Decimal("0.10"),
+    record={"versions": {"corpus": None}, "hits": [{"score": 0.1}]},
+)
 
 
 class Books:

@@ -22,7 +22,8 @@ SPACE = WordEmbedder().space
 SECRETS = {"one": "The secret of tenant one is amber.", "two": "The secret of tenant two is basalt."}
 EVERYTHING = (
     "corpus document chunk lexical term fingerprint token_bits fusion metadata_key embedding_cache call ask "
-    "calibration vector_words_64 sentence_words_64 searchable_document searchable_lexical searchable_fingerprint"
+    "calibration answer_cache vector_words_64 sentence_words_64 searchable_document searchable_lexical "
+    "searchable_fingerprint"
 ).split()
 
 
@@ -48,6 +49,11 @@ def rag(database: Database, roles: Roles) -> RAG:
             connection.execute("INSERT INTO ragdiet.fusion VALUES (%s, 'words_64', 0.5, 9)", (corpus,))
             connection.execute("INSERT INTO ragdiet.metadata_key VALUES (%s, 'k', 'string', false)", (corpus,))
             connection.execute("INSERT INTO ragdiet.calibration VALUES (%s, 'm', 'c', '{0}', 1)", (tenant,))
+            connection.execute(
+                "INSERT INTO ragdiet.answer_cache "
+                "VALUES (%s, 'k', 's', %s, 1, 'p', 'm', '{}', 'q', NULL, now(), now())",
+                (tenant, corpus),
+            )
     return filled
 
 
@@ -249,6 +255,7 @@ WRITES = {
     "metadata_key": "INSERT INTO ragdiet.metadata_key VALUES (%(corpus)s, 'x', 'string', false)",
     "embedding_cache moved": "UPDATE ragdiet.embedding_cache SET tenant = 'two'",
     "call moved": "UPDATE ragdiet.call SET tenant = 'two'",
+    "answers moved": "UPDATE ragdiet.answer_cache SET tenant = 'two'",
     "calibration": "INSERT INTO ragdiet.calibration VALUES ('two', 'x', 'c', '{0}', 1)",
     "calibration moved": "UPDATE ragdiet.calibration SET tenant = 'two'",
     "ask moved": "UPDATE ragdiet.ask SET tenant = 'two'",
@@ -442,7 +449,9 @@ def test_rights_are_exactly_those_needed(roles: Roles) -> None:
             "WHERE relnamespace = 'ragdiet'::regnamespace AND grantee = 0"
         ).fetchone()
     rows = "DELETE INSERT SELECT UPDATE"
-    tables = "calibration chunk corpus document embedding_cache failure feedback fingerprint fusion lexical "
+    tables = (
+        "answer_cache calibration chunk corpus document embedding_cache failure feedback fingerprint fusion lexical "
+    )
     tables += "metadata_key term token_bits"
     expected = dict.fromkeys((*tables.split(), "vector_words_64", "sentence_words_64"), rows)
     expected |= {"call": "INSERT SELECT UPDATE", "ask": "INSERT SELECT UPDATE"}

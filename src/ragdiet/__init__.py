@@ -15,8 +15,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragdiet.account import MemoryLedger, PriceBook
+    from ragdiet.account import MemoryLedger, PriceBook, SpendingBudget
     from ragdiet.aio import AsyncRAG
+    from ragdiet.answers import AnswerCache
     from ragdiet.bedrock import BedrockClient
     from ragdiet.chunk import CodeChunker, FixedChunker, RecursiveChunker, StructureChunker, WithoutContext
     from ragdiet.diet import SentenceDiet, compress
@@ -59,6 +60,7 @@ _HOMES = {
     "RAG": "rag",
     "AsyncRAG": "aio",
     "Answer": "types",
+    "AnswerCache": "answers",
     "Attempt": "types",
     "BedrockClient": "bedrock",
     "BedrockGuardrail": "guard",
@@ -102,6 +104,7 @@ _HOMES = {
     "Search": "fallback",
     "Sentence": "types",
     "SentenceDiet": "diet",
+    "SpendingBudget": "account",
     "Step": "fallback",
     "StructureChunker": "chunk",
     "TitanEmbedder": "embed",
@@ -116,6 +119,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "RAG",
     "AsyncRAG",
     "Answer",
+    "AnswerCache",
     "Attempt",
     "BedrockClient",
     "BedrockGuardrail",
@@ -159,6 +163,7 @@ __all__ = [  # noqa: RUF022 - the two doors first
     "Search",
     "Sentence",
     "SentenceDiet",
+    "SpendingBudget",
     "Step",
     "StructureChunker",
     "TitanEmbedder",

@@ -18,12 +18,14 @@ from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 
 if TYPE_CHECKING:
+    from ragdiet.confidence import Calibrated
+    from ragdiet.confidence import Labelled as LabelledRows
     from ragdiet.doctor import Diagnosis
     from ragdiet.evaluation import Evaluation, LabelledQuestion
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
-    from ragdiet.report import CostKey, Costs
+    from ragdiet.report import Anomaly, CostKey, Costs, SpendReport
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
@@ -188,6 +190,8 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> Coroutine[None, None, Answer]: ...
 
     @overload
@@ -206,6 +210,8 @@ class AsyncRAG:
         collection: str | None = ...,
         tenant: str | None = ...,
         prompt_id: str | None = ...,
+        max_billed_tokens: int | None = ...,
+        fresh: bool = ...,
     ) -> AsyncAnswerStream: ...
 
     def ask(
@@ -223,6 +229,8 @@ class AsyncRAG:
         collection: str | None = None,
         tenant: str | None = None,
         prompt_id: str | None = None,
+        max_billed_tokens: int | None = None,
+        fresh: bool = False,
     ) -> Coroutine[None, None, Answer] | AsyncAnswerStream:
         """See ``RAG.ask``. With ``stream=True`` not awaited: ``async for piece in rag.ask(..., stream=True)``.
 
@@ -239,6 +247,8 @@ class AsyncRAG:
             "collection": collection,
             "tenant": tenant,
             "prompt_id": prompt_id,
+            "max_billed_tokens": max_billed_tokens,
+            "fresh": fresh,
         }
         if stream:
             return AsyncAnswerStream(self, self.sync.ask(question, stream=True, **arguments))
@@ -259,14 +269,37 @@ class AsyncRAG:
             self.sync.quote, question, budget, filter=filter, k=k, collection=collection, tenant=tenant
         )
 
-    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
+    @property
+    def answers(self) -> Awaited:
+        """See ``RAG.answers``."""
+        return Awaited(lambda: self.sync.answers, self._run)
+
+    async def costs(
+        self,
+        by: CostKey | Sequence[CostKey] = "stage",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Costs:
         """See ``RAG.costs``."""
-        return await self._run(self.sync.costs, by, since)
+        return await self._run(self.sync.costs, by, since, until)
+
+    async def spend_report(self, since: datetime | None = None, until: datetime | None = None) -> SpendReport:
+        """See ``RAG.spend_report``."""
+        return await self._run(self.sync.spend_report, since, until)
+
+    async def anomalies(self, since: datetime | None = None) -> tuple[Anomaly, ...]:
+        """See ``RAG.anomalies``."""
+        return await self._run(self.sync.anomalies, since)
+
+    @property
+    def budgets(self) -> Awaited:
+        """See ``RAG.budgets``."""
+        return Awaited(lambda: self.sync.budgets, self._run)
 
     @property
     def failures(self) -> Awaited:
         """See ``RAG.failures``."""
-        return Awaited(self, self.sync.failures)
+        return Awaited(lambda: self.sync.failures, self._run)
 
     async def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
         """See ``RAG.feedback``."""
@@ -287,6 +320,25 @@ class AsyncRAG:
     ) -> Tuning:
         """See ``RAG.tune``."""
         return await self._run(self.sync.tune, labelled, collection=collection, tenant=tenant)
+
+    async def calibrate(
+        self,
+        labelled: LabelledRows,
+        *,
+        alpha: float = 0.05,
+        delta: float = 0.1,
+        collection: str | None = None,
+        tenant: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Calibrated:
+        """See ``RAG.calibrate``."""
+        return await self._run(
+            self.sync.calibrate, labelled, alpha=alpha, delta=delta, collection=collection, tenant=tenant, tags=tags
+        )
+
+    async def confidence_moved(self, collection: str | None = None, *, tenant: str | None = None) -> tuple[str, ...]:
+        """See ``RAG.confidence_moved``."""
+        return await self._run(self.sync.confidence_moved, collection, tenant=tenant)
 
     async def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """See ``RAG.backfill_tokens``."""
@@ -331,15 +383,15 @@ class AsyncRAG:
 
 
 class Awaited:
-    """The calls of one of a RAG's objects, awaited: ``await rag.failures.list()``."""
+    """The calls of one of a RAG's objects, awaited: ``await rag.failures.list()``. In a thread from the first word on,
+    as the object may ask the database whether it can serve at all."""
 
-    def __init__(self, rag: AsyncRAG, wrapped: object) -> None:
-        self._rag = rag
-        self._wrapped = wrapped
+    def __init__(self, found: Callable[[], object], run: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+        self._found = found
+        self._run = run
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-        call = getattr(self._wrapped, name)
-        return lambda *args, **kwargs: self._rag._run(call, *args, **kwargs)
+        return lambda *args, **kwargs: self._run(lambda: getattr(self._found(), name)(*args, **kwargs))
 
 
 class AsyncAnswerStream:

@@ -53,6 +53,13 @@ def checked_deadline(seconds: float | None) -> float | None:
     return seconds
 
 
+def checked_tokens(tokens: int) -> int:
+    """Billed tokens of an ask, zero or more. Raises InvalidArgument."""
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+        raise InvalidArgument(f"max_billed_tokens is {tokens!r}: give a whole number, zero or more")
+    return tokens
+
+
 def as_turn(pair: tuple[str, str]) -> Turn:
     """A turn out of its role and text. Raises InvalidArgument for another role."""
     role, text = pair

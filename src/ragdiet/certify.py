@@ -9,10 +9,12 @@ most ``alpha``, however many were tried.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ragdiet.errors import InvalidArgument
+
+_MOST_TESTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ def upper_bound(wrong: int, trials: int, delta: float) -> float:
     """
     if not 0 <= wrong <= trials:
         raise InvalidArgument(f"{wrong} of {trials} cannot be wrong")
-    _check_share("delta", delta)
+    check_share("delta", delta)
     if wrong == trials:
         return 1.0
     low, high = wrong / trials, 1.0
@@ -54,24 +56,55 @@ def certify(
     ``thresholds`` must have been chosen without a look at these examples. The strictest that too few pass for any
     verdict (fewer than ln(delta) / ln(1 - alpha)) are no test: they are skipped, which is decided by the number alone.
     """
-    _check_share("alpha", alpha)
-    _check_share("delta", delta)
     if len(scores) != len(is_right):
         raise InvalidArgument(f"{len(scores)} scores and {len(is_right)} labels: give one label for each score")
     if any(math.isnan(score) for score in scores):
         raise InvalidArgument("a score is NaN: nothing can be said of it")
+
+    def passed(threshold: float) -> list[bool]:
+        return [right for score, right in zip(scores, is_right, strict=True) if score >= threshold]
+
+    return certify_outcomes(passed, alpha=alpha, delta=delta, thresholds=thresholds)
+
+
+def certify_outcomes(
+    outcomes: Callable[[float], Sequence[bool]], *, alpha: float, delta: float, thresholds: Sequence[float]
+) -> Certified | None:
+    """The same of a policy that is more than a threshold: ``outcomes`` says whether each answer that it gives with one
+    is right."""
+    check_share("alpha", alpha)
+    check_share("delta", delta)
     fewest = math.log(delta) / math.log1p(-alpha)
     found = None
     for threshold in sorted(set(thresholds), reverse=True):
-        passed = [right for score, right in zip(scores, is_right, strict=True) if score >= threshold]
+        passed = outcomes(threshold)
         if len(passed) < fewest:
             continue
-        wrong = passed.count(False)
-        bound = upper_bound(wrong, len(passed), delta)
-        if bound > alpha:
+        wrong = len(passed) - sum(passed)
+        if wrong == len(passed) or _at_most(wrong, len(passed), alpha) > delta:
             break
-        found = Certified(threshold=threshold, passed=len(passed), wrong=wrong, bound=bound)
-    return found
+        found = threshold, len(passed), wrong
+    if found is None:
+        return None
+    threshold, number, wrong = found
+    return Certified(threshold=threshold, passed=number, wrong=wrong, bound=upper_bound(wrong, number, delta))
+
+
+def worth_a_test(
+    scores: Sequence[float], outcomes: Callable[[float], Sequence[bool]], *, delta: float
+) -> tuple[float, ...]:
+    """Thresholds for ``certify_outcomes`` from other examples, with their ``outcomes``: up to 100 of their scores, from
+    the one down at which their answers look safest. What is stricter passes too few to prove anything, and the first
+    test that fails is the last."""
+    tried = sorted({round(score, 4) for score in scores if score > 0})
+    tried = tried[:: max(1, len(tried) // _MOST_TESTS)]
+
+    def bound(threshold: float) -> float:
+        passed = outcomes(threshold)
+        return upper_bound(len(passed) - sum(passed), len(passed), delta)
+
+    safest = min(tried, key=bound, default=0.0)
+    return tuple(threshold for threshold in tried if threshold <= safest)
 
 
 def _at_most(wrong: int, trials: int, share: float) -> float:
@@ -87,6 +120,7 @@ def _at_most(wrong: int, trials: int, share: float) -> float:
     return math.fsum(math.exp(log) for log in logs)
 
 
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """Raises InvalidArgument for what is no share between 0 and 1."""
     if not 0 < value < 1:
         raise InvalidArgument(f"{name} is {value}: give a share above 0 and below 1, such as 0.05")

@@ -9,8 +9,12 @@ from html import escape
 from math import inf
 from typing import TYPE_CHECKING
 
+from ragdiet.amounts import dollars
+
 if TYPE_CHECKING:
     from ragdiet.account import PriceRow
+    from ragdiet.confidence import Bin, Calibrated
+    from ragdiet.report import CostRow
     from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection, Sentence, Source
 
 # Text takes the notebook's own colour, and greys are see-through, so that light and dark themes both can be read.
@@ -120,6 +124,41 @@ def answer_html(answer: Answer) -> str:
     )
 
 
+def calibrated_html(calibrated: Calibrated) -> str:
+    """The certificate, or why there is none, and the reliability diagram."""
+    colour = _GREEN if calibrated.certified else _AMBER
+    verdict = f"certified: accept at {calibrated.confidence.accept:.2f}" if calibrated.certified else "not certified"
+    risk = (
+        f"{calibrated.wrong:,} wrong ({calibrated.risk:.1%}); at most {calibrated.bound:.1%} "
+        f"with probability {1 - calibrated.delta:.0%}"
+    )
+    return (
+        f'<div style="{_BLOCK}; border-left: 3px solid {colour}; padding-left: 10px">'
+        f"<p><b style='color: {colour}'>{verdict}</b> {escape(calibrated.reason)}</p>"
+        f"{_bar(calibrated.coverage, f'{calibrated.answered:,} of {calibrated.questions:,} questions answered')}"
+        f"{_bar(calibrated.risk, risk, _RED)}{_reliability(calibrated.bins)}</div>"
+    )
+
+
+def _reliability(bins: Sequence[Bin]) -> str:
+    """What was said against what came true, a dot for each tenth; on the line both are the same."""
+    side = 160
+    most = max((each.replies for each in bins), default=1)
+    dots = "".join(
+        f"<circle cx='{each.score * side:.1f}' cy='{side - each.right * side:.1f}' "
+        f"r='{3 + 5 * each.replies / most:.1f}' fill='{_BLUE}'>"
+        f"<title>{each.replies:,} replies: confidence {each.score:.2f}, right {each.right:.2f}</title></circle>"
+        for each in bins
+    )
+    return (
+        f"<svg viewBox='-10 -10 {side + 20} {side + 34}' width='{side + 20}' role='img' "
+        f"aria-label='share of right replies by confidence'>"
+        f"<rect width='{side}' height='{side}' fill='none' stroke='{_TRACK}'/>"
+        f"<line x1='0' y1='{side}' x2='{side}' y2='0' stroke='{_TRACK}'/>{dots}"
+        f"<text y='{side + 18}' font-size='11' fill='#808080'>confidence, and how many were right</text></svg>"
+    )
+
+
 def plan_html(question: str, rows: Sequence[Sequence[str]], note: str) -> str:
     """The plan of an ask: a table whose first row is its head."""
     head, *steps = [tuple(map(escape, row)) for row in rows]
@@ -166,6 +205,29 @@ def diagnosis_html(findings: Sequence[tuple[str, str, str, Sequence[str]]]) -> s
         for status, check, what, mend in findings
     )
     return _table(("", "check", "found"), rows)
+
+
+def costs_html(by: Sequence[str], rows: Sequence[CostRow]) -> str:
+    """A row for each key: its share of the money as a bar, and what it was spent on."""
+    if not rows:
+        return f'<div style="{_BLOCK}">nothing was spent</div>'
+    dearest = max(row.cost for row in rows)
+    cells = (
+        (
+            *map(escape, row.keys),
+            _bar(float(row.cost / dearest) if dearest else 0.0, dollars(row.cost)),
+            dollars(row.unsettled) if row.unsettled_calls else "",
+            f"{row.calls:,}",
+            f"{row.asks:,}",
+            dollars(row.cost_per_ask),
+            f"{row.input_tokens:,}",
+            f"{row.cache_read_tokens:,}",
+            f"{row.output_tokens:,}",
+        )
+        for row in rows
+    )
+    header = (*by, "cost", "of it not settled", "calls", "asks", "per ask", "tokens in", "from cache", "tokens out")
+    return _table(header, cells)
 
 
 def _place(rejection: Rejection) -> str:

@@ -6,6 +6,7 @@
     ├── InvalidArgument            a value given to a call cannot work (also a ValueError)
     │   ├── InvalidQuestion        empty, too long, or not text
     │   ├── NotAllowed             a model or tenant that is not on the list; `.name`
+    │   ├── NotCertified           nobody has measured when questions are alike to a `.model`
     │   ├── BudgetTooSmall         the best sentence alone does not fit; `.smallest` would
     │   ├── UnknownFilterKey       a key that no metadata of the collection has; `.near` ones it has
     │   ├── FilterTypeMismatch     a value of a type that the key never has
@@ -60,7 +61,7 @@
     ├── UnknownModel               no provider or model of that exact name
     ├── UnknownPrice               no price row for that exact model and region
     ├── UnknownPrompt              nothing is kept under that prompt_id
-    └── BudgetExceeded             the next call would cost more than is left
+    └── OverBudget                 a call was not made: a budget has less left than it may take; `.budget`, `.left`
 
 ``category`` puts each into one of the classes an operator counts by: ``input``, ``retrieval``,
 ``inference``, ``store``, ``setup``, ``money``.
@@ -68,6 +69,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -93,6 +96,14 @@ class NotAllowed(InvalidArgument):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class NotCertified(InvalidArgument):
+    """No threshold is certified for the vectors of ``model``."""
+
+    def __init__(self, message: str, *, model: str) -> None:
+        super().__init__(message)
+        self.model = model
 
 
 class BudgetTooSmall(InvalidArgument):
@@ -389,3 +400,27 @@ class UnknownPrice(RagdietError, LookupError):
 
 class UnknownPrompt(RagdietError, LookupError):
     """Nothing is kept under that prompt_id."""
+
+
+class OverBudget(RagdietError):
+    """A call was not made, since it may take more than a budget has left: nothing was sent, and nothing spent.
+
+    ``budget`` is its name, ``left`` what it has left and ``asked`` the worst case of the call, both in ``unit``: "usd"
+    or "tokens", as they are billed. ``resets_at`` is when its next period begins, None for one that has no other.
+    """
+
+    category = "money"
+
+    def __init__(
+        self, *, budget: str, unit: str, left: Decimal, asked: Decimal, resets_at: datetime | None = None
+    ) -> None:
+        shown = "${:f}".format if unit == "usd" else "{:,f} tokens".format
+        until = f"wait until {resets_at:%Y-%m-%d %H:%M} UTC, " if resets_at else ""
+        super().__init__(
+            f"{budget} has {shown(left)} left, and this call may take {shown(asked)}: {until}raise it, or ask for less"
+        )
+        self.budget = budget
+        self.unit = unit
+        self.left = left
+        self.asked = asked
+        self.resets_at = resets_at

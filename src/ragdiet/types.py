@@ -173,14 +173,19 @@ class Hit:
 class Hits(tuple[Hit, ...]):
     """A tuple of hits that shows itself as a table in a notebook.
 
-    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``.
+    ``found``: how many candidates each leg brought, ``{"keyword": ..., "dense": ...}``. ``version`` counts the changes
+    of the collection up to the search, which at a replica may be fewer than there are; None where that is not known.
     """
 
     found: Mapping[str, int]
+    version: int | None
 
-    def __new__(cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None) -> Self:
+    def __new__(
+        cls, hits: Iterable[Hit] = (), *, found: Mapping[str, int] | None = None, version: int | None = None
+    ) -> Self:
         made = super().__new__(cls, hits)
         made.found = dict(found or {})
+        made.version = version
         return made
 
     def _repr_html_(self) -> str:
@@ -396,6 +401,9 @@ class Answer:
 
     ``choices``, up to four, are there where ``outcome`` is "clarify": questions and phrases of which the asker is to
     choose one, each of which can be asked as it stands. ``text`` says the same in words.
+
+    ``database_cost`` is an estimate and no part of ``cost``: the ask's share of a bill for Aurora Serverless v2, USD,
+    by the time that it held the database and the blocks that its searches read from storage.
     """
 
     text: str
@@ -407,6 +415,7 @@ class Answer:
     prompt_id: str
     context: Context | None
     choices: tuple[str, ...] = ()
+    database_cost: Decimal | None = None
 
     def _repr_html_(self) -> str:
         from ragdiet.display import answer_html

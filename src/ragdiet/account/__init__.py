@@ -1,21 +1,27 @@
 from ragdiet.account.afford import affordable, affordable_tokens
+from ragdiet.account.allowance import allowing
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
+from ragdiet.account.database_share import database_share
 from ragdiet.account.history import PastAsk, PastReply, Remembering
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
     LOCAL_PRICE,
     AskRow,
+    Budgeted,
     Call,
     Ledger,
     MemoryLedger,
     OpenCall,
     Price,
+    Reused,
     Stage,
     Status,
     metered,
 )
 from ragdiet.account.postgres import PostgresLedger
-from ragdiet.account.prices import LongContext, PriceBook, PriceRow
+from ragdiet.account.price_book import PriceBook
+from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
@@ -25,6 +31,9 @@ __all__ = [
     "Accounted",
     "AskRow",
     "BilledTokens",
+    "BudgetState",
+    "Budgeted",
+    "Budgets",
     "Calibrated",
     "Calibration",
     "Call",
@@ -43,8 +52,10 @@ __all__ = [
     "Ratio",
     "Remembering",
     "Reused",
+    "SpendingBudget",
     "Stage",
     "Status",
+    "TierRates",
     "TokenBand",
     "UnitPrice",
     "UnitPrices",
@@ -52,5 +63,7 @@ __all__ = [
     "accounted_generator",
     "affordable",
     "affordable_tokens",
+    "allowing",
+    "database_share",
     "metered",
 ]

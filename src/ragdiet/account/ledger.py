@@ -13,15 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from ragdiet.account.allowance import allowance
 from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, past_of
 from ragdiet.errors import ModelError
-from ragdiet.observe import current, new_id
+from ragdiet.observe import CallEnded, category_of, current, emit, new_id
 from ragdiet.types import Outcome, Usage
 
-Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count"]
+Stage: TypeAlias = Literal["embed", "retrieve", "rerank", "compress", "generate", "guard", "count", "reuse"]
 Status: TypeAlias = Literal["started", "done", "failed", "unknown"]
 Reused: TypeAlias = Literal["", "exact", "similar", "shared"]
 
@@ -99,6 +100,14 @@ class Ledger(Protocol):
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal: ...
 
 
+@runtime_checkable
+class Budgeted(Protocol):
+    """A ledger that knows budgets: ``strain`` says, in words, which of them holds asks of this tenant with these tags
+    to the cheapest model; empty where none does."""
+
+    def strain(self, tenant: str, tags: Mapping[str, str]) -> str: ...
+
+
 class MemoryLedger:
     """Rows in a list, for use without a store."""
 
@@ -146,7 +155,12 @@ class Price(Protocol):
 
 
 class OpenCall:
-    """A request on its way. ``settle`` says what the provider billed."""
+    """A request on its way. ``settle`` says what the provider billed; ``finish_reason`` and ``guardrail`` are for
+    observers."""
+
+    finish_reason = ""
+    guardrail = ""
+    category = ""
 
     def __init__(self, call: Call, price: Price | None) -> None:
         self.call = call
@@ -190,6 +204,7 @@ def metered(
 ) -> Iterator[OpenCall]:
     """Account for one request: the body sends it and calls ``settle`` on what this yields.
 
+    Raises OverBudget, and sends nothing, where the request may take more than a budget or the ask has left.
     ``price=None`` is local work, written once, when it is done. A body that fails before it settles
     leaves a ``failed`` row at no cost, or ``unknown`` at the worst case where the provider may bill
     the try all the same (``ModelError.may_be_billed``, or an error that is no ModelError). A body
@@ -214,14 +229,23 @@ def metered(
         ),
         price,
     )
+    granted, worst_tokens = allowance() if price else None, opened.call.usage.total_tokens
+    if granted:
+        granted.take(worst_tokens)
     if price:
-        ledger.start(opened.call)
+        try:
+            ledger.start(opened.call)
+        except BaseException:
+            if granted:
+                granted.give_back(worst_tokens)
+            raise
     opened.begin()
     try:
         yield opened
     except BaseException as error:
         name = (error.code if isinstance(error, ModelError) else "") or type(error).__name__
         opened.call = replace(opened.call, error=name)
+        opened.category = category_of(error)
         if opened.call.status == "started":
             refused = isinstance(error, ModelError) and not error.may_be_billed
             opened.call = replace(
@@ -236,6 +260,17 @@ def metered(
         if opened.call.status == "started":
             status: Status = "unknown" if price else "done"
             opened.call = replace(opened.call, status=status, served=model, seconds=opened.seconds)
+        emit(
+            CallEnded(
+                call=opened.call,
+                max_tokens=worst.output_tokens if worst else 0,
+                finish_reason=opened.finish_reason,
+                guardrail=opened.guardrail,
+                category=opened.category,
+            )
+        )
+        if granted:
+            granted.give_back(worst_tokens - opened.call.usage.total_tokens)
         if price:
             ledger.settle(opened.call)
         else:

@@ -59,8 +59,8 @@ class Parked:
         }
         return self._spool.costs(tenant, prompt_id) | unspooled
 
-    def send_first(self, row: Row) -> None:
-        """Before money is spent: when this returns, the row is in the database or on the disk.
+    def send_first(self, row: Row, *, may_wait: bool) -> None:
+        """Before money is spent: when this returns, the row is in the database or, where it ``may_wait``, on the disk.
 
         Raises LedgerUnavailable where it can be in neither, and what the database refuses it with.
         """
@@ -69,6 +69,11 @@ class Parked:
             return
         if not isinstance(failure, StoreUnavailable):
             raise failure
+        if not may_wait:
+            raise LedgerUnavailable(
+                "nothing was sent, since a budget may bind this call and cannot be checked while the database is away: "
+                f"call again when it is back ({failure})"
+            ) from failure
         try:
             self._park([row])
         except OSError as error:
@@ -133,6 +138,7 @@ class Parked:
             return error
         except (RagdietError, UnicodeError) as error:
             return error
+        self._spool.overtaken(rows)
         return None
 
     def _park(self, rows: Sequence[Row]) -> None:

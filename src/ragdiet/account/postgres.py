@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from dataclasses import fields
 from datetime import timedelta
@@ -20,6 +20,7 @@ from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.ledger import Call
 from ragdiet.account.parked import Parked
 from ragdiet.account.spool import Spool, default_folder
+from ragdiet.account.strain import Strains
 from ragdiet.account.tally import Tally
 from ragdiet.account.waiting import WaitingRows
 from ragdiet.account.written import Noted, Row
@@ -60,6 +61,11 @@ _SETTLE = f"""{_INSERT} UPDATE SET
     seconds = excluded.seconds, error = excluded.error
 WHERE call.status IN ('started', 'unknown')
 """
+
+# For the budgets' trigger, and what it leaves behind for the transaction. A call whose row comes late was made: it is
+# spent, and cannot be refused any more.
+_LATE = "SELECT set_config('ragdiet.late', 'yes', true)"
+_TOLD = "SELECT current_setting('ragdiet.budgets', true)"
 
 _SWEEP = """
 UPDATE ragdiet.call SET status = 'unknown', error = 'Abandoned'
@@ -118,13 +124,16 @@ class PostgresLedger:
         self._parked = Parked(self._store, Spool(default_folder(database.dsn) if spool is None else Path(spool)))
         self._waiting = WaitingRows(self._parked.send)
         self._tally = Tally()
+        self._strains = Strains()
 
     def start(self, call: Call) -> None:
-        """Raises LedgerUnavailable where the row can be kept nowhere, StoreError where the database refuses it."""
+        """Raises OverBudget where the call may take more than is left of a budget that binds it: then it has no row.
+        LedgerUnavailable where the row can be kept nowhere, or cannot be held against a budget that may bind it;
+        StoreError where the database refuses it."""
         if self._database.is_lent:
             self._store([Noted(call)])
         else:
-            self._parked.send_first(call)
+            self._parked.send_first(call, may_wait=self._strains.is_free(call.tenant))
         self._tally.note(call)
 
     def settle(self, call: Call) -> None:
@@ -143,6 +152,10 @@ class PostgresLedger:
             self.settle(call)
         else:
             self._waiting.add(call)
+
+    def strain(self, tenant: str, tags: Mapping[str, str]) -> str:
+        """Which budget holds such asks to the cheapest model; empty where none does, as far as this process knows."""
+        return self._strains.reason(tenant, tags)
 
     def finish(self, ask: AskRow) -> None:
         """Note how an ask ended."""
@@ -171,13 +184,15 @@ class PostgresLedger:
             "WHERE prompt_id = %s AND tenant = %s AND call_id <> ALL(%s)"
         )
 
-        def read(connection: psycopg.Connection) -> tuple[Any, ...] | None:
-            return connection.execute(query, (prompt_id, tenant, [*waiting])).fetchone()
+        def read(connection: psycopg.Connection) -> psycopg.Cursor:
+            return connection.execute(query, (prompt_id, tenant, [*waiting]))
 
         if self._parked.is_down:
             return self._tally.cost_of(tenant, prompt_id)
         try:  # at the writer: money is counted to the last row
-            row = self._database.run(read, tenant=tenant, repeatable=True, patience=_PATIENCE)
+            row = self._database.run(
+                read, tenant=tenant, repeatable=True, pipelined=True, patience=_PATIENCE
+            ).fetchone()
         except StoreUnavailable:
             return self._tally.cost_of(tenant, prompt_id)
         assert row is not None
@@ -215,19 +230,33 @@ class PostgresLedger:
         for noted in rows:
             of_tenants.setdefault(noted.row.tenant, []).append(noted)
         for tenant, own in of_tenants.items():
-            self._database.run(partial(_write, own), tenant=tenant, repeatable=True, pipelined=True, patience=_PATIENCE)
+            started = self._database.run(
+                partial(_write, own), tenant=tenant, repeatable=True, pipelined=True, patience=_PATIENCE
+            )
+            for call, inserted, told in started:
+                if inserted.rowcount and (row := told.fetchone()):  # a repetition is told nothing
+                    self._strains.note(call.tenant, call.tags, row[0])
 
 
-def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> None:
+def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[Call, psycopg.Cursor, psycopg.Cursor]]:
+    """Returns the calls that begin now, each with its row and with what it was told of budgets."""
+    started = []
     for row, at in rows:
-        if isinstance(row, Call):
-            connection.execute(_START if row.status == "started" else _SETTLE, _parameters(row))
+        if isinstance(row, Call) and row.status == "started":
+            if at is not None:
+                connection.execute(_LATE)
+                connection.execute(_START, _parameters(row))
+            else:
+                started.append((row, connection.execute(_START, _parameters(row)), connection.execute(_TOLD)))
+        elif isinstance(row, Call):
+            connection.execute(_SETTLE, _parameters(row))
         else:
             values = {field.name: getattr(row, field.name) for field in fields(row)}
             values |= {"tags": Jsonb(dict(row.tags)), "record": Jsonb(dict(row.record)), "at": at}
             connection.execute(_FINISH, values)
             if row.outcome in ("failed", "abstained"):
                 connection.execute(_OPEN, values)
+    return started
 
 
 def _parameters(call: Call) -> dict[str, Any]:

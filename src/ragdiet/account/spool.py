@@ -20,7 +20,7 @@ from typing import TypeAlias
 from psycopg.conninfo import conninfo_to_dict
 
 from ragdiet.account.ledger import Call
-from ragdiet.account.written import Noted, from_line, to_line
+from ragdiet.account.written import Noted, Row, from_line, to_line
 from ragdiet.observe import new_id
 
 _BATCH = 500
@@ -66,6 +66,14 @@ class Spool:
         """USD by call_id, of the calls that wait: as their latest row says."""
         with self._lock:
             return dict(self._costs.get((tenant, prompt_id), {}))
+
+    def overtaken(self, rows: Sequence[Row]) -> None:
+        """The database has later rows of the same calls, so that what waits does not say what they cost."""
+        with self._lock:
+            if self._costs:
+                for row in rows:
+                    if isinstance(row, Call):
+                        self._costs.get((row.tenant, row.prompt_id), {}).pop(row.call_id, None)
 
     def append(self, rows: Sequence[Noted]) -> None:
         """Keep ``rows``: they are on the disk when this returns. Raises OSError, and then none of them is."""

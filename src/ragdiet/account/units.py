@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account.prices import PriceRow
+from ragdiet.account.price_row import PriceRow
 from ragdiet.errors import UnknownPrice
 from ragdiet.types import Usage
 
 if TYPE_CHECKING:
-    from ragdiet.account.prices import PriceBook
+    from ragdiet.account.price_book import PriceBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

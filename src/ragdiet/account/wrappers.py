@@ -70,6 +70,7 @@ class MeteredGenerator:
         with metered(self.ledger, stage="generate", model=self.model) as call:
             generation = self._generator.generate(prompt)
             call.settle(generation.usage, served=generation.served)
+            call.finish_reason = generation.stop_reason
         return generation
 
     def quote(self, prompt: Prompt) -> Quote:
@@ -101,6 +102,7 @@ class MeteredStream:
         with metered(self._ledger, stage="generate", model=self._model) as call:
             yield from self._stream
             call.settle(self._stream.generation.usage, served=self._stream.generation.served)
+            call.finish_reason = self._stream.generation.stop_reason
 
     @property
     def generation(self) -> Generation:

@@ -11,11 +11,12 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger
+from ragdiet.account import AskRow, Ledger, database_share, metered
 from ragdiet.ask.explained import Explanation
 from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.record import record_of
+from ragdiet.ask.reuse import Found, Reuse
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
@@ -25,7 +26,7 @@ from ragdiet.errors import InvalidArgument, RagdietError
 from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
 from ragdiet.generate import citations, pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import attempt, cancelled, current, ending
+from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
@@ -41,12 +42,14 @@ from ragdiet.types import (
     Outcome,
     Passage,
     Turn,
+    Usage,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragdiet.answers import KeptAnswers
     from ragdiet.bedrock import Breaker
     from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
@@ -74,6 +77,9 @@ class Asker:
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        answers: KeptAnswers | None = None,
+        similar: float | None = None,
+        identity: str = "",
     ) -> None:
         self.chain = chain
         self._generators = chain.generators
@@ -120,6 +126,17 @@ class Asker:
             "prompt": self._reading.prompt_version,
             "language": language,
         }
+        self._reuse = (
+            Reuse(
+                answers,
+                pieces=identity,
+                threshold=similar,
+                vector=self._search.vectors,
+                for_record=guards.for_record,
+            )
+            if answers
+            else None
+        )
 
     def retrieve(self, question: str, scope: Scope) -> Hits:
         """The best chunks of the scope."""
@@ -154,9 +171,11 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Answer:
-        """Run the chain. Only an argument that cannot work, and the database, raise."""
-        run = self._run(question, scope, budget, max_cost, deadline, history, streams=False)
+        """Run the chain, unless the answer is there and need not be ``fresh``. Only an argument that cannot work, and
+        the database, raise."""
+        run = self._run(question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=False, leads=True)
         try:
             while True:
                 next(run)
@@ -173,11 +192,15 @@ class Asker:
         max_cost: Decimal | None = None,
         deadline: float | None = None,
         history: Sequence[Turn] = (),
+        fresh: bool = False,
     ) -> Steps[str, None, Answer]:
         """The same, giving the answer's text on the way: of a model that streams as it comes, once gate 1 has let the
         question pass; ``Replaced`` where the model's text did not stand up and other text follows. Where a guard judges
         replies, and of other models, nothing is shown before it is judged."""
-        return self._run(question, scope, budget, max_cost, deadline, history, streams=not self._guards.judges_replies)
+        streams = not self._guards.judges_replies
+        return self._run(
+            question, scope, budget, max_cost, deadline, history, fresh=fresh, streams=streams, leads=False
+        )
 
     def _run(
         self,
@@ -188,11 +211,13 @@ class Asker:
         deadline: float | None,
         history: Sequence[Turn],
         *,
+        fresh: bool,
         streams: bool,
+        leads: bool,
     ) -> Steps[str, None, Answer]:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
-        with ending(ends):
+        with ending(ends), database_use() as database, Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             judged = self._guards.question(checked, left=max_cost)
@@ -212,28 +237,63 @@ class Asker:
                 attempts=[*judged.attempts],
                 reason=judged.refusal or "nothing found",
                 streams=streams,
+                database=database,
+                asking=asking,
             )
-            try:
-                yield from self._take_all(state)
-            except GeneratorExit:  # the reader of a stream has left it
-                state.reason = "cancelled"
-                with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
-                    self._answer(state)
-                raise
-            answer = self._answer(state)
+            asking.took(state.attempts)
+            if self._reuse is None or judged.refusal:
+                answer = yield from self._answered(state)
+            else:
+                with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
+                    if turn.found is None:
+                        answer = yield from self._answered(state)
+                        turn.ends(state, answer)
+                    else:
+                        answer = self._given_again(state, turn.found)
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
                 yield from pieces(answer.text)
             return answer
 
-    def _take_all(self, state: AskState) -> Steps[str, None, None]:
-        while step := self._next(state):
-            began = time.perf_counter()
-            with attempt(len(state.attempts) + 1):
-                made = yield from self._take(step, state)
-            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-            if not made.accepted:
-                yield from state.taken_back(made.reason)
+    def _answered(self, state: AskState) -> Steps[str, None, Answer]:
+        """Take the steps of the chain to their end."""
+        try:
+            while step := self._next(state):
+                began = time.perf_counter()
+                with attempt(len(state.attempts) + 1):
+                    made = yield from self._take(step, state)
+                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+                state.asking.took(state.attempts)
+                if not made.accepted:
+                    yield from state.taken_back(made.reason)
+        except GeneratorExit:  # the reader of a stream has left it
+            state.reason = "cancelled"
+            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+                self._answer(state)
+            raise
+        return self._answer(state)
+
+    def _given_again(self, state: AskState, found: Found) -> Answer:
+        """An answer that was there, as this ask's own."""
+        trace, kept = current(), found.kept
+        with metered(self._ledger, stage="reuse", model="local:answers") as call:
+            call.settle(Usage(), served=kept.prompt_id)
+        state.attempts.append(
+            Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        )
+        state.asking.took(state.attempts)
+        answer = replace(
+            kept.answer,
+            cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
+            attempts=tuple(state.attempts),
+            prompt_id=trace.prompt_id,
+            database_cost=database_share(state.database.seconds, state.database.blocks),
+        )
+        # No prompt was sent for it: the tokens of its context are those of the ask that it was made in.
+        row = replace(self._row(state, answer), model=kept.model, reused=found.how, tokens=0, tokens_before=0)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
+        return answer
 
     def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
         """The plan of an ask with its prices and chances: retrieves and diets, which may pay for an embedding of the
@@ -314,8 +374,11 @@ class Asker:
             prompt_id=prompt_id,
             context=state.context,
             choices=state.clarification.choices if state.clarification else (),
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
-        self._ledger.finish(self._row(state, answer))
+        row = self._row(state, answer)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
         return answer
 
     def _row(self, state: AskState, answer: Answer) -> AskRow:
@@ -334,6 +397,9 @@ class Asker:
             tokens=context.tokens if context else 0,
             tokens_before=context.tokens_before if context else 0,
             seconds=time.monotonic() - state.began,
+            database_seconds=state.database.seconds,
+            database_blocks=state.database.blocks,
+            database_cost=answer.database_cost,
             record=record_of(state, answer, self._versions, self._guards.for_record),
         )
 

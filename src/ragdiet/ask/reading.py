@@ -18,7 +18,7 @@ from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker
-from ragdiet.errors import ModelError
+from ragdiet.errors import ModelError, OverBudget
 from ragdiet.fallback import Check, Facts, Step, as_condition, once_allowed, saving
 from ragdiet.generate import (
     LONGEST,
@@ -110,6 +110,11 @@ class Reading:
         state.context = self._spending.affordable(model, prompt, state, partial(self._asked_diet, state))
         prompt = replace(prompt, context=state.context)
         again = ""
+        if strain := self._spending.held_back(model, prompt):
+            state.reason = "over budget"
+            return Attempt(
+                step="read", model=model, accepted=False, reason=f"only the cheapest model is asked, since {strain}"
+            )
         if problem := self._spending.too_dear(model, prompt, state):
             state.reason = "over budget"
             return Attempt(step="read", model=model, accepted=False, reason=problem)
@@ -123,6 +128,9 @@ class Reading:
                     yield from state.taken_back(f"{prompt.max_tokens} tokens cut the reply off")
                     whole = yield from self._generated(model, longer, state)
                     generation = replace(whole, cost=generation.cost + whole.cost)
+        except OverBudget as error:
+            state.reason = "over budget"
+            return Attempt(step="read", model=model, accepted=False, reason=f"not asked: {error}{again}")
         except ModelError as error:
             state.reason = "models failed"
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")

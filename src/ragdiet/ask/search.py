@@ -12,7 +12,7 @@ from ragdiet.account import Accounted, Ledger, metered
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import MOST_HITS, AskState, Scope
 from ragdiet.ask.vectors import QuestionVectors
-from ragdiet.errors import ModelError
+from ragdiet.errors import ModelError, OverBudget
 from ragdiet.fallback import Facts, Research, Search, Verdict, as_condition
 from ragdiet.observe import seconds_left
 from ragdiet.retrieve import reranked, without_exclusions
@@ -73,7 +73,7 @@ class Searching:
         scope = state.scope
         try:
             return self._rewriter.rewrite(state.searched, state.hits, tenant=scope.tenant, collection=scope.collection)
-        except ModelError as error:
+        except (ModelError, OverBudget) as error:
             return Rewritten(
                 question=state.searched,
                 keywords=state.searched,
@@ -86,15 +86,19 @@ class Searching:
         if self._retriever.needs_vector:
             try:
                 vector = self.vectors(asked.question)
-            except ModelError as error:
-                notes.append(f"keyword search alone, since the embedder failed: {error}")
+            except (ModelError, OverBudget) as error:
+                notes.append(f"keyword search alone, since the embedder {_said(error)}")
         hits = self._search(asked.keywords, vector, scope)
         wanted = without_exclusions(asked.question)
         try:
-            hits = self._reranked(wanted, hits, scope.k)
-        except ModelError as error:
-            hits = Hits(hits[: scope.k], found=hits.found)
-            notes.append(f"in the retriever's order, since the reranker failed: {error}")
+            if self._is_reranker_paid and (strain := self._spending.strain()):
+                hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
+                notes.append(f"in the retriever's order, since {strain}")
+            else:
+                hits = self._reranked(wanted, hits, scope.k)
+        except (ModelError, OverBudget) as error:
+            hits = Hits(hits[: scope.k], found=hits.found, version=hits.version)
+            notes.append(f"in the retriever's order, since the reranker {_said(error)}")
         if not hits:
             return Attempt(step=step.name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
         state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
@@ -141,11 +145,19 @@ class Searching:
         if self._reranker is None or not hits:
             return hits
         with self._reranker_row():
-            return Hits(reranked(self._reranker, question, hits, k), found=hits.found)
+            return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
+
+    @property
+    def _is_reranker_paid(self) -> bool:
+        return isinstance(self._reranker, Accounted)
 
     def _reranker_row(self) -> AbstractContextManager[object]:
         """A row at no cost, unless the reranker writes its own."""
-        if isinstance(self._reranker, Accounted):
+        if self._is_reranker_paid:
             return nullcontext()
         name = getattr(self._reranker, "name", type(self._reranker).__name__)
         return metered(self._ledger, stage="rerank", model=f"local:{name}")
+
+
+def _said(error: ModelError | OverBudget) -> str:
+    return f"was not asked: {error}" if isinstance(error, OverBudget) else f"failed: {error}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Calibrated, Ledger, affordable
+from ragdiet.account import Budgeted, Calibrated, Ledger, affordable
 from ragdiet.ask.state import AskState
 from ragdiet.observe import current
 from ragdiet.protocols import Priced
@@ -69,6 +69,17 @@ class Spending:
             return ""
         worst = self.quote(model, prompt).most
         return f"could cost ${worst:f}, ${left:f} is left" if worst > left else ""
+
+    def held_back(self, model: str, prompt: Prompt) -> str:
+        """Which budget keeps this ask from ``model``, since it is past its soft limit and another model of the chain is
+        cheaper; empty where none does."""
+        strain = self.strain()
+        return strain if strain and model != self._cheapest(prompt) and self.quote(model, prompt).most else ""
+
+    def strain(self) -> str:
+        """Which budget holds this ask to what is cheapest; empty where none does."""
+        trace = current()
+        return self._ledger.strain(trace.tenant, trace.tags) if isinstance(self._ledger, Budgeted) else ""
 
     def _cheapest(self, prompt: Prompt) -> str | None:
         """The model that asks least for this prompt at worst, of those that cost anything."""

@@ -11,6 +11,7 @@ from ragdiet.clarify import Clarification
 from ragdiet.errors import InvalidArgument
 from ragdiet.fallback import Reason
 from ragdiet.guard import Readable
+from ragdiet.observe import Asking, DatabaseUse
 from ragdiet.types import Attempt, Budget, Context, Generation, Hit, Replaced, Turn
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class AskState:
     began: float
     ends: float | None
     max_cost: Decimal | None
+    asking: Asking
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
@@ -66,6 +68,7 @@ class AskState:
     clarification: Clarification | None = None
     streams: bool = False
     shown: str = ""
+    database: DatabaseUse = field(default_factory=DatabaseUse)
 
     def taken_back(self, reason: str) -> Iterator[Replaced]:
         """What a stream says where the text that it has shown does not stand; nothing where it has shown none."""

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ragdiet.bedrock.breaker import Breaker, BreakerPolicy
@@ -184,7 +185,7 @@ class BedrockClient:
     def in_background(self, work: Callable[[], None]) -> bool:
         """Have a thread of its own do ``work``, which ends soon and raises nothing; False, and nothing is done, where
         as many are at it as there are connections, or where no thread is to be had."""
-        thread = threading.Thread(target=work, name="ragdiet-background", daemon=True)
+        thread = threading.Thread(target=copy_context().run, args=(work,), name="ragdiet-background", daemon=True)
         with self._lock:
             self._background = [other for other in self._background if other.is_alive()]
             if len(self._background) >= self._max_connections:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from ragdiet.cli.root import language_option, main, opened
+from ragdiet.cli.root import language_option, main, opened, prices_of
 from ragdiet.errors import InvalidArgument
 from ragdiet.terminal import answer_lines
 
@@ -92,11 +92,10 @@ def lint(options: dict[str, Any], file: BinaryIO) -> None:
 
     With --model bedrock:MODEL_ID also what they cost in 1,000 asks. Exit status 1 if something is found.
     """
-    from ragdiet.account import PriceBook
     from ragdiet.diet import lint as lint_prompt
 
     billed = [name.removeprefix("bedrock:") for name in options["models"] if name.startswith("bedrock:")]
-    price = PriceBook.default().price(billed[0], options["region"] or "") if billed else None
+    price = prices_of(options).price(billed[0], options["region"] or "") if billed else None
     try:
         system = file.read().decode()
     except UnicodeDecodeError as error:

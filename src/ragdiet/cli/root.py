@@ -11,6 +11,7 @@ import click
 from ragdiet.errors import RagdietError
 
 if TYPE_CHECKING:
+    from ragdiet.account import PriceBook
     from ragdiet.rag import RAG
 
 
@@ -36,6 +37,8 @@ class _Command(click.Group):
 @click.option("--region", help="AWS region of Bedrock.")
 @click.option("--embedder", default="local:minilm", show_default=True, help="local:minilm or bedrock:MODEL_ID.")
 @click.option("--model", "models", multiple=True, help="local:extractive or bedrock:MODEL_ID; repeat, cheapest first.")
+@click.option("--confidence", type=click.Path(dir_okay=False), help="A model of confidence that calibrate wrote.")
+@click.option("--prices", type=click.Path(dir_okay=False), help="Your own price file; its rows come before ours.")
 @click.option("--collection", default="default", show_default=True)
 @click.option("--tenant", default="")
 @click.pass_context
@@ -47,12 +50,25 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options
 
 
+def prices_of(options: dict[str, Any]) -> PriceBook:
+    """The packaged prices, or your own before them."""
+    from ragdiet.account import PriceBook
+
+    return PriceBook.load(options["prices"]) if options["prices"] else PriceBook.default()
+
+
 @contextmanager
 def opened(options: dict[str, Any], **more: Any) -> Iterator[RAG]:
     from ragdiet.rag import RAG
 
     pieces = {name: options[name] for name in ("region", "embedder", "collection", "tenant")} | more
     pieces["models"] = options["models"] or ("local:extractive",)
+    if options["prices"]:
+        pieces["prices"] = prices_of(options)
+    if options["confidence"]:
+        from ragdiet.confidence import LogisticConfidence
+
+        pieces["confidence"] = LogisticConfidence.load(options["confidence"])
     database = options["database"]
     with RAG.connect(database, **pieces) if database else RAG.local(options["path"], **pieces) as rag:
         yield rag

@@ -1,76 +1,27 @@
-"""Two logistic models over the signals: before a model is asked, and after it has answered.
+"""The chance that an answer is right, before a model is asked and after it has answered.
 
 p = 1 / (1 + exp(-(bias + sum of weight * (signal - mean) / scale)))
 
 A signal that is unknown counts as its mean. The numbers lie in a JSON file with a card that says what
-they were fitted on: ``python -m benchmarks.confidence`` makes it anew.
+they were fitted on: ``rag.calibrate`` makes one for your questions, ``python -m benchmarks.confidence`` the default.
 """
 
 from __future__ import annotations
 
-import math
+import hashlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ragdiet.confidence.signals import (
-    ANSWER_SIGNALS,
-    COSINE_SIGNALS,
-    RETRIEVAL_SIGNALS,
-    Reading,
-    answer_signals,
-    retrieval_signals,
-    support,
-)
-from ragdiet.errors import InvalidArgument, SourceNotFound
+from ragdiet.confidence.model import ModelFile, Setup, default_model, read_model
+from ragdiet.confidence.signals import COSINE_SIGNALS, Reading, answer_signals, retrieval_signals, support
 
 if TYPE_CHECKING:
     from ragdiet.types import Context, Generation, Hit, Space
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Term(_Strict):
-    """One signal: ``weight`` is in log-odds a standard deviation."""
-
-    weight: float
-    mean: float
-    scale: Annotated[float, Field(gt=0)]
-
-
-class Logistic(_Strict):
-    """Signals to a probability."""
-
-    bias: float
-    terms: Mapping[str, Term]
-
-    def probability(self, signals: Mapping[str, float]) -> float:
-        """In (0, 1). A signal that is NaN counts as its mean."""
-        logit = self.bias + sum(
-            term.weight * (signals[name] - term.mean) / term.scale
-            for name, term in self.terms.items()
-            if not math.isnan(signals[name])
-        )
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
-
-
-class _Model(_Strict):
-    embedder: str
-    retrieval: Logistic
-    answer: Logistic
-    gate: Share
-    accept: Share
-    certified: bool
-    card: Mapping[str, Any]
+_log = logging.getLogger("ragdiet.confidence")
 
 
 class LogisticConfidence:
@@ -81,66 +32,92 @@ class LogisticConfidence:
     another model than the one it was fitted with they count as unknown, until it is fitted anew.
     """
 
-    def __init__(self, model: _Model, *, space: Space | None = None) -> None:
-        foreign = space is not None and space.model != model.embedder
-        self._retrieval = _without_cosines(model.retrieval) if foreign else model.retrieval
-        self._answer = _without_cosines(model.answer) if foreign else model.answer
+    def __init__(self, model: ModelFile, *, setup: Setup | None = None) -> None:
+        """``setup`` is what it is to judge; by default what it was made for."""
+        self._file = model
+        self.setup = setup or model.made_for
+        foreign = self.setup.embedder != model.made_for.embedder
+        self._judge = model.without(COSINE_SIGNALS) if foreign else model
         self.gate = model.gate
         self.accept = model.accept
-        self.certified = model.certified
         self.card: dict[str, Any] = dict(model.card)
+        said = f"{self._judge.model_dump_json(exclude={'card'})} {self.setup.language}"
+        self.cache_identity = hashlib.sha256(said.encode()).hexdigest()
 
     @classmethod
     def default(cls, space: Space | None = None) -> Self:
         """The model that comes with ragdiet, for questions to ``space``."""
-        return cls(_default(), space=space)
+        model = default_model()
+        setup = model.made_for.model_copy(update={"embedder": space.model}) if space else None
+        return cls(model, setup=setup)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """A model of your own from its JSON file. Raises SourceNotFound, or InvalidArgument where it is not one."""
-        try:
-            text = Path(path).read_text("utf-8")
-        except FileNotFoundError as error:
-            raise SourceNotFound(f"no confidence model at {path}: check the path", uri=str(path)) from error
-        return cls(_parsed(text, str(path)))
+        return cls(read_model(path))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file that ``load`` reads."""
+        Path(path).write_text(self._file.model_dump_json(indent=1) + "\n", "utf-8")
+
+    @property
+    def model(self) -> ModelFile:
+        """Its weights, thresholds and card."""
+        return self._file
+
+    @property
+    def certified(self) -> bool:
+        """Whether the bound on wrong answers was proven, and for this model, prompt and embedder."""
+        return self._file.certified and not _broken(self._file.made_for, self.setup)
+
+    def moved(self, setup: Setup | None = None) -> tuple[str, ...]:
+        """What of ``setup``, by default the one it judges, is no longer as it was made for. A collection that has
+        changed is told, but breaks no certificate: with every document it would."""
+        setup = setup or self.setup
+        then, now = self._file.made_for.corpus, setup.corpus
+        moved = list(_broken(self._file.made_for, setup))
+        if then and now and then != now:
+            same = (then.tenant, then.collection) == (now.tenant, now.collection)
+            moved.append(
+                f"collection {then.collection!r} has changed: {then.chunks:,} chunks then, {now.chunks:,} now"
+                if same
+                else f"made for the collection {then.collection!r}, not for {now.collection!r}"
+            )
+        return tuple(moved)
+
+    def judging(self, setup: Setup) -> Self:
+        """The same, told what it is to judge. A certificate that was for something else is lost, with a warning."""
+        judging = type(self)(self._file, setup=setup)
+        if self._file.certified and not judging.certified:
+            _log.warning(
+                "the confidence model is no longer certified: %s. Make it anew with rag.calibrate",
+                "; ".join(judging.moved()),
+            )
+        return judging
 
     def of_retrieval(self, question: str, hits: Sequence[Hit]) -> float:
         """The chance that the corpus holds an answer, from the hits alone; 0 without any."""
-        return self._retrieval.probability(retrieval_signals(Reading(question, hits))) if hits else 0.0
+        return self._judge.found(retrieval_signals(Reading(question, hits, self.setup.language))) if hits else 0.0
 
     def of_answer(self, question: str, hits: Sequence[Hit], context: Context, generation: Generation) -> float:
         """The chance that the reply is right: that of its signals, but no more than that of the corpus
         holding an answer, times how far its citations bear it out. 0 for one that cites no block."""
-        backing = support(context, generation)
+        backing = support(context, generation, self.setup.language)
         if not hits or not backing:
             return 0.0
-        reading = Reading(question, hits)
-        answerable = self._retrieval.probability(retrieval_signals(reading))
-        right = self._answer.probability(answer_signals(reading, context, generation))
-        return backing * min(answerable, right)
+        reading = Reading(question, hits, self.setup.language)
+        return self._judge.right(retrieval_signals(reading), answer_signals(reading, context, generation), backing)
 
 
-def _without_cosines(logistic: Logistic) -> Logistic:
-    kept = {name: term for name, term in logistic.terms.items() if name not in COSINE_SIGNALS}
-    return Logistic(bias=logistic.bias, terms=kept)
-
-
-@cache
-def _default() -> _Model:
-    return _parsed(files("ragdiet.confidence").joinpath("default.json").read_text("utf-8"), "default.json")
-
-
-def _parsed(text: str, name: str) -> _Model:
-    try:
-        model = _Model.model_validate_json(text)
-    except ValidationError as error:
-        raise InvalidArgument(
-            f"{name} is no confidence model: {error}. Make one with: python -m benchmarks.confidence"
-        ) from error
-    for logistic, known in ((model.retrieval, RETRIEVAL_SIGNALS), (model.answer, ANSWER_SIGNALS)):
-        if unknown := set(logistic.terms) - set(known):
-            raise InvalidArgument(
-                f"{name} has weights for signals that do not exist: {', '.join(sorted(unknown))}. "
-                f"Those that do are: {', '.join(known)}"
-            )
-    return model
+def _broken(then: Setup, now: Setup) -> tuple[str, ...]:
+    """What a certificate does not outlive."""
+    return tuple(
+        f"{what} {getattr(then, name)!r} then, {getattr(now, name)!r} now"
+        for name, what in (
+            ("models", "models"),
+            ("prompt", "prompt"),
+            ("embedder", "embedder"),
+            ("language", "language"),
+        )
+        if getattr(then, name) != getattr(now, name)
+    )

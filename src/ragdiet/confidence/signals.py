@@ -31,11 +31,10 @@ _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 UNKNOWN = math.nan
 
 COSINE_SIGNALS = frozenset({"best_cosine", "cosine_margin"})
+TOPIC_SIGNALS = ("best_cosine", "legs_agree", "sentence_coverage")
 RETRIEVAL_SIGNALS = (
-    "best_cosine",
+    *TOPIC_SIGNALS,
     "cosine_margin",
-    "legs_agree",
-    "sentence_coverage",
     "specifics_missing",
     "negation_missing",
     "opposite_said",
@@ -44,6 +43,7 @@ ANSWER_SIGNALS = (
     "best_cosine",
     "cosine_margin",
     "legs_agree",
+    "from_first_hit",
     "answer_margin",
     "answer_coverage",
     "phrases_kept",
@@ -56,21 +56,26 @@ ANSWER_SIGNALS = (
 class Reading:
     """A question and its hits, read once for all signals."""
 
-    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+    def __init__(self, question: str, hits: Sequence[Hit], language: str = "english") -> None:
         self.question = question
         self.hits = hits[:_HITS]
-        self.sequence = subject_terms(question)
+        self.language = language
+        self.sequence = subject_terms(question, language)
         self.terms = tuple(dict.fromkeys(self.sequence))
-        self.specifics = specifics(question)
-        self.titles = [words_of(hit.title or "") for hit in self.hits]
+        self.specifics = specifics(question, language)
+        self.titles = [self.words(hit.title or "") for hit in self.hits]
         self.sentences: list[tuple[int, str, frozenset[str]]] = []
         for index, hit in enumerate(self.hits):
             for start, end in hit.sentences or split_sentences(hit.text):
                 text = hit.text[start:end]
-                self.sentences.append((index, text, words_of(text)))
+                self.sentences.append((index, text, self.words(text)))
         self.hit_words = list(self.titles)
         for index, _, words in self.sentences:
             self.hit_words[index] |= words
+
+    def words(self, text: str) -> frozenset[str]:
+        """Stems and numbers of a text in the collection's language."""
+        return words_of(text, self.language)
 
     @cached_property
     def importance(self) -> dict[str, float]:
@@ -84,20 +89,21 @@ class Reading:
         return sum(self.importance[term] for term in self.terms if term in words) / total if total else 0.0
 
     def missing_specifics(self, words: frozenset[str]) -> float:
-        """Share of the question's names, numbers and identifiers that ``words`` lacks; unknown where it has none."""
-        if not self.specifics:
-            return UNKNOWN
-        return sum(not named <= words for named in self.specifics) / len(self.specifics)
+        """1 where ``words`` lacks a name, a number or an identifier of the question; unknown where it has none."""
+        return float(not all(named <= words for named in self.specifics)) if self.specifics else UNKNOWN
 
     def has_opposite(self, words: frozenset[str]) -> float:
         """1 where a term of the question is missing and its opposite is there ("first" for "last")."""
+        if self.language != "english":
+            return UNKNOWN
         known = opposites()
         return float(any(term not in words and known.get(term, frozenset()) & words for term in self.terms))
 
     def lacks_negation(self, text: str) -> float:
         """1 where the question denies something and the text does not. The reverse is no sign of anything:
         "how do I ..." is well answered by "you cannot"."""
-        return float(is_negated(self.question) and not is_negated(text))
+        asked = is_negated(self.question, self.language)
+        return UNKNOWN if asked is None else float(asked and not is_negated(text, self.language))
 
     def best_sentence(self) -> tuple[str, frozenset[str]]:
         """The hits' sentence that covers most of the question, and its words with those of its title."""
@@ -117,7 +123,7 @@ def retrieval_signals(reading: Reading) -> dict[str, float]:
         "cosine_margin": cosine_margin(reading.hits),
         "legs_agree": legs_agree(reading.hits, reading.hits),
         "sentence_coverage": reading.coverage(words),
-        "specifics_missing": min(map(reading.missing_specifics, reading.hit_words)),
+        "specifics_missing": reading.missing_specifics(words),
         "negation_missing": reading.lacks_negation(text),
         "opposite_said": reading.has_opposite(words),
     }
@@ -125,19 +131,20 @@ def retrieval_signals(reading: Reading) -> dict[str, float]:
 
 def answer_signals(reading: Reading, context: Context, generation: Generation) -> dict[str, float]:
     """Gate 2, by name. There must be a hit and a kept sentence that the reply cites."""
-    cited = cited_sentences(context, generation.text)
+    cited = cited_sentences(context, generation.text, reading.language)
     titles = {source.n: source.title or "" for source in context.sources}
     text = " ".join(sentence.text for sentence in cited)
-    words = words_of(text).union(*(words_of(titles.get(sentence.source, "")) for sentence in cited))
+    words = reading.words(text).union(*(reading.words(titles.get(sentence.source, "")) for sentence in cited))
     chunks = {sentence.chunk_id for sentence in cited}
     owners = [hit for hit in reading.hits if hit.chunk_id in chunks]
     return {
         "best_cosine": best_cosine(owners),
         "cosine_margin": cosine_margin(reading.hits),
         "legs_agree": legs_agree(owners, reading.hits),
+        "from_first_hit": float(any(sentence.document_id == reading.hits[0].document_id for sentence in cited)),
         "answer_margin": answer_margin(cited, context),
         "answer_coverage": reading.coverage(words),
-        "phrases_kept": phrases_kept(reading.sequence, text),
+        "phrases_kept": phrases_kept(reading.sequence, text, reading.language),
         "specifics_missing": reading.missing_specifics(words),
         "negation_missing": reading.lacks_negation(text),
         "opposite_said": reading.has_opposite(words),
@@ -176,12 +183,12 @@ def answer_margin(cited: Sequence[Sentence], context: Context) -> float:
     return min(1.0, max(0.0, 1 - max(others) / best))
 
 
-def phrases_kept(sequence: Sequence[str], text: str) -> float:
+def phrases_kept(sequence: Sequence[str], text: str, language: str = "english") -> float:
     """Share of the question's neighbouring terms that stand within four words of each other in the text."""
     pairs = set(pairwise(sequence))
     if not pairs:
         return UNKNOWN
-    terms = analyzer().terms(text)
+    terms = analyzer(language).terms(text)
     places: dict[str, list[int]] = {}
     for place, term in enumerate(terms):
         places.setdefault(term, []).append(place)
@@ -192,12 +199,12 @@ def phrases_kept(sequence: Sequence[str], text: str) -> float:
     return kept / len(pairs)
 
 
-def cited_sentences(context: Context, reply: str) -> list[Sentence]:
+def cited_sentences(context: Context, reply: str, language: str = "english") -> list[Sentence]:
     """The kept sentences that a reply rests on: of each cited block those it quotes, else the one nearest
     in words."""
     numbers = {int(number) for number in _MARK.findall(reply)}
     said = " ".join(_MARK.sub("", reply).split())
-    words = words_of(said)
+    words = words_of(said, language)
     blocks: dict[int, list[Sentence]] = {}
     for sentence in context.kept:
         if sentence.source in numbers:
@@ -205,12 +212,18 @@ def cited_sentences(context: Context, reply: str) -> list[Sentence]:
     found: list[Sentence] = []
     for sentences in blocks.values():
         quoted = [sentence for sentence in sentences if " ".join(sentence.text.split()) in said]
-        nearest = max(sentences, key=lambda sentence: (len(words & words_of(sentence.text)), sentence.score))
+        nearest = max(sentences, key=lambda sentence: (len(words & words_of(sentence.text, language)), sentence.score))
         found += quoted or [nearest]
     return found
 
 
-def support(context: Context, generation: Generation) -> float:
+def cited_documents(context: Context, reply: str) -> list[str]:
+    """The ids of the documents whose blocks a reply cites."""
+    numbers = {int(number) for number in _MARK.findall(reply)}
+    return sorted({source.document_id for source in context.sources if source.n in numbers})
+
+
+def support(context: Context, generation: Generation, language: str = "english") -> float:
     """How far a reply stands on its citations, in [0, 1]: the mean over its sentences, halved where it
     was cut off; 0 where it was blocked.
 
@@ -222,11 +235,11 @@ def support(context: Context, generation: Generation) -> float:
     if generation.stop_reason in _BLOCKED or not cited:
         return 0.0
     quotable = " ".join(" ".join(sentence.text for sentence in cited).split())
-    held = words_of(quotable)
-    held = held.union(*(words_of(source.title or "") for source in context.sources if source.n in numbers))
+    held = words_of(quotable, language)
+    held = held.union(*(words_of(source.title or "", language) for source in context.sources if source.n in numbers))
     shares = []
     for claim, marked in _claims(generation.text):
-        said = specifics(claim)
+        said = specifics(claim, language)
         share = sum(named <= held for named in said) / len(said) if said else 1.0
         shares.append(1.0 if claim in quotable else share * marked)
     if not shares:

@@ -97,7 +97,9 @@ class ConverseBill:
             units = traced_units(trace, self.guardrail.name)
             priced = self._all_policies(usage, texts) if units is None else self.policies.price(units)
             price = WithGuardrail(row=row, units=priced)
+            call.guardrail = self.guardrail.name
         call.settle(usage, served=served, tier=tier, price=price)
+        call.finish_reason = str(reply.get("stopReason") or "")
         message = (reply.get("output") or {}).get("message")
         if message is None:
             raise BadReply(f"{self.model} sent no message. Try again, or another model.", code="MissingMessage")

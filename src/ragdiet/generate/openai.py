@@ -119,6 +119,7 @@ class OpenAIGenerator:
             usage = chat_usage(reply.get("usage"), model=self.model)
             self._settle(call, asked, usage, time.perf_counter() - began, served=reply.get("model"))
             choice = _choice(reply)
+            call.finish_reason = str(choice.get("finish_reason") or "")
             message = choice.get("message")
             if not isinstance(message, Mapping):
                 raise BadReply(f"{self.model} sent no message. Try again, or another model.", code="MissingMessage")
@@ -207,6 +208,7 @@ class OpenAIStream:
                 raise
             seconds = time.perf_counter() - opened.began
             usage = chat_usage(opened.usage, model=generator.model)
+            opened.call.finish_reason = str(opened.finish or "")
             generator._settle(opened.call, self._asked, usage, seconds, served=opened.served)
         made = generator._made(opened.call, "".join(parts), opened.finish)
         self._generation = replace(made, first_token_seconds=first)

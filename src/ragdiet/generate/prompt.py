@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +38,16 @@ def system_text(own: str | None) -> str:
 
 def prefix(prompt: Prompt) -> str:
     """All that is the same for every question."""
-    return "\n".join((prompt.system, *map(_example, prompt.examples))) if prompt.examples else prompt.system
+    return _prefix(prompt.system, prompt.examples)
+
+
+def prompt_version(system: str, examples: Sequence[Example] = ()) -> str:
+    """Another one for every change of the system text or the examples.
+
+    >>> prompt_version(SYSTEM) == prompt_version(SYSTEM + " ")
+    False
+    """
+    return hashlib.sha256(_prefix(system, examples).encode()).hexdigest()[:12]
 
 
 def user_message(prompt: Prompt) -> str:
@@ -53,6 +64,10 @@ def _fenced(sources: str, question: str = "") -> str:
     longest = max(map(len, _RUN.findall(f"{sources}\n{question}")), default=0)
     fence = "=" * max(8, longest + 1)
     return f"{fence}\n{sources}\n{fence}"
+
+
+def _prefix(system: str, examples: Sequence[Example]) -> str:
+    return "\n".join((system, *map(_example, examples)))
 
 
 def _example(example: Example) -> str:

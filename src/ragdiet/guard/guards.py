@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, metered
-from ragdiet.errors import ModelError
+from ragdiet.errors import ModelError, OverBudget
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
 from ragdiet.protocols import PassageGuard, PricedGuard
@@ -108,6 +108,9 @@ class Guards:
             except ModelError as error:
                 failed = _attempt(guard, f"could not judge the sources: {error}", began, accepted=False)
                 return Readable(hits=(), attempts=(*readable.attempts, failed), refusal="guard failed")
+            except OverBudget as error:
+                unasked = _attempt(guard, f"was not asked: {error}", began, accepted=False)
+                return Readable(hits=(), attempts=(*readable.attempts, unasked), refusal="over budget")
             readable = _narrowed(readable, guard, found, began)
         return readable
 
@@ -129,6 +132,9 @@ class Guards:
                 reason = f"could not judge: {type(error).__name__}: {error}"
                 attempts.append(_attempt(guard, reason, began, accepted=False))
                 return Judged(text=text, attempts=tuple(attempts), refusal="guard failed")
+            except OverBudget as error:
+                attempts.append(_attempt(guard, f"was not asked: {error}", began, accepted=False))
+                return Judged(text=text, attempts=tuple(attempts), refusal="over budget")
             if verdict.action == "block":
                 attempts.append(_attempt(guard, verdict.reason or "refused", began, verdict, accepted=False))
                 return Judged(text=text, attempts=tuple(attempts), refusal="refused")

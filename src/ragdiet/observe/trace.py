@@ -59,6 +59,11 @@ def current() -> Trace:
     return _current.get() or Trace(prompt_id=new_id())
 
 
+def running() -> Trace | None:
+    """The trace of the running ask or ingest; None outside of one."""
+    return _current.get()
+
+
 @contextmanager
 def tracing(trace: Trace) -> Iterator[Trace]:
     """Make ``trace`` current inside the block."""

@@ -24,7 +24,7 @@ _EXACT_SHARE, _EXACT_SHARE_UP_TO = 0.05, 100_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
     """What a search has to know of a collection. ``all_vectors`` are those of its space, in every collection;
-    ``ef_search`` is how far HNSW is to look."""
+    ``ef_search`` is how far HNSW is to look. ``version`` counts the changes of its content."""
 
     id: int
     chunks: int
@@ -34,6 +34,7 @@ class Collection:
     has_index: bool
     all_vectors: float
     ef_search: int
+    version: int
 
     @property
     def way(self) -> Way:
@@ -73,4 +74,5 @@ def find_collection(
         has_index=row[5],
         all_vectors=row[6],
         ef_search=row[7],
+        version=row[8],
     )

@@ -11,6 +11,7 @@ from pgvector import HalfVector
 from ragdiet.analysis import Analyzer, analyzer, corpus_terms, term_numbers
 from ragdiet.errors import DimensionMismatch, InvalidArgument
 from ragdiet.filters import as_filter
+from ragdiet.observe import blocks_read
 from ragdiet.retrieve.collection import Collection, find_collection
 from ragdiet.retrieve.hybrid_statement import Fusion, hybrid_statement
 from ragdiet.retrieve.question import parse_question
@@ -32,6 +33,12 @@ _FIRST_PASS = 5_000
 _EF_SEARCH = ((0.98, 1), (0.99, 2), (0.999, 4))
 """For a recall@10, the hnsw.ef_search for each candidate of the dense leg that reached it: 20,000 chunks by MiniLM."""
 _ALL = 10
+
+_BLOCKS = """
+SELECT coalesce(sum(pg_stat_get_xact_blocks_fetched(oid) - pg_stat_get_xact_blocks_hit(oid)), 0)::bigint
+FROM pg_class WHERE relnamespace IN ('ragdiet'::regnamespace, 'pg_toast'::regnamespace)
+"""
+"""Blocks that this connection has read from storage, ever more within a transaction: of tables, indexes and TOAST."""
 
 
 class HybridRetriever:
@@ -120,9 +127,10 @@ class HybridRetriever:
         refines = self._refine and use_dense
         tokens = _token_vectors(self._token_model, question) if self._token_model and refines else None
         weight = 0.0
+        version = None
 
-        def search(connection: psycopg.Connection) -> psycopg.Cursor[Any] | None:
-            nonlocal weight
+        def search(connection: psycopg.Connection) -> tuple[psycopg.Cursor[Any], ...] | None:
+            nonlocal weight, version
             found = find_collection(
                 connection,
                 self._space,
@@ -133,6 +141,7 @@ class HybridRetriever:
             )
             if found is None or not found.chunks:
                 return None
+            version = found.version
             words = self._words or analyzer(found.language)
             asked = parse_question(question, words, question_words=self._question_words)
             limits = restriction(connection, found, asked, wanted, words)
@@ -160,10 +169,16 @@ class HybridRetriever:
                 tokens=tokens is not None,
             )
             cursor = connection.cursor(binary=True)
-            return cursor.execute(query, parameters, prepare=None if wanted is not None else True)
+            before = connection.execute(_BLOCKS, prepare=True)
+            cursor.execute(query, parameters, prepare=None if wanted is not None else True)
+            return cursor, before, connection.execute(_BLOCKS, prepare=True)
 
-        cursor = self._database.run(search, tenant=tenant, read_only=True, pipelined=True)
-        rows = cursor.fetchall() if cursor else ()
+        answered = self._database.run(search, tenant=tenant, read_only=True, pipelined=True)
+        if answered is None:
+            return Hits()
+        cursor, before, after = answered
+        rows = cursor.fetchall()
+        blocks_read(_counted(after) - _counted(before))
         if not rows:
             return Hits()
         hits = [_hit(row) for row in rows]
@@ -176,7 +191,7 @@ class HybridRetriever:
                 question_tokens=tokens,
                 token_bits=() if tokens is None else [row[19] or b"" for row in rows],
             )
-        return Hits(hits[:k], found={"keyword": rows[0][16], "dense": rows[0][17]})
+        return Hits(hits[:k], found={"keyword": rows[0][16], "dense": rows[0][17]}, version=version)
 
     def _weight(self, collection: Collection, given: float | None) -> float:
         """The given weight, or else the one that was learnt for the collection, or else the model's."""
@@ -200,6 +215,12 @@ class HybridRetriever:
         if not np.isfinite(vector).all():
             raise InvalidArgument("the question's vector holds NaN or infinity: the embedder is broken")
         return HalfVector(vector)
+
+
+def _counted(cursor: psycopg.Cursor[Any]) -> int:
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def check_weight(weight: float) -> None:

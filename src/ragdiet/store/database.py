@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from ragdiet.errors import CommitUnknown, InvalidArgument, StoreUnavailable
+from ragdiet.observe import held
 from ragdiet.store.connection import (
     Credentials,
     Endpoint,
@@ -137,6 +138,7 @@ class Database:
             try:
                 with (
                     self._borrowed(deadline, outage_ends, read_only=read_only, at_reader=number == 0) as connection,
+                    held(),
                     transaction_for(connection, tenant, pipelined=pipelined),
                 ):
                     result = work(connection)

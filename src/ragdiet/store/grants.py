@@ -21,6 +21,8 @@ _FEWER = {
     "space": "SELECT",
     "call": "SELECT, INSERT, UPDATE",  # what was spent is never unsaid
     "ask": "SELECT, INSERT, UPDATE",
+    "budget": "SELECT",  # no role raises its own limit, or writes what it spent: a trigger does
+    "budget_period": "SELECT",
 }
 
 

@@ -64,9 +64,9 @@ def create_policies() -> Iterator[str]:
     yield "ALTER VIEW ragdiet.incoming_document ALTER updated_at SET DEFAULT now()"
 
 
-def protect_by_tenant(table: str) -> Iterator[str]:
-    """For one more table whose rows name their tenant."""
-    return _protect(table, _OF_TENANT)
+def protect_by_tenant(table: str, *, forced: bool = True) -> Iterator[str]:
+    """For one more table whose rows name their tenant; where it is not ``forced``, its owner sees all rows always."""
+    return _protect(table, _OF_TENANT, forced=forced)
 
 
 def create_space_policies(space: str) -> Iterator[str]:

@@ -212,6 +212,34 @@ call = Table(
     Index("call_prompt", "prompt_id"),
     Index("call_started", "started_at"),
     Index("call_open", "recorded_at", postgresql_where=text("status = 'started'")),
+    Index("call_recorded", "recorded_at", postgresql_using="brin"),
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("tenant", Text, comment="whose calls it binds; NULL: all of them together"),
+    Column("tag_key", Text),
+    Column("tag_value", Text),
+    Column("per", Text, nullable=False, comment="day, month or ever; UTC"),
+    Column("unit", Text, nullable=False, comment="usd or tokens, as billed"),
+    Column("most", Numeric, nullable=False),
+    Column("soft", Numeric, nullable=False, comment="the share of it that is told of"),
+    Column("on_soft", Text, nullable=False, comment="warn or cheaper"),
+    Index("budget_tenant", "tenant"),
+)
+
+budget_period = Table(
+    "budget_period",
+    metadata,
+    Column("budget_id", ForeignKey(budget.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("starts", DateTime(timezone=True), primary_key=True),
+    Column("tenant", Text, comment="that of its budget"),
+    Column("spent", Numeric, nullable=False, comment="by calls that ended, or may have been billed"),
+    Column("reserved", Numeric, nullable=False, comment="the worst case of calls on their way"),
+    Column("warned_at", DateTime(timezone=True), comment="when it passed its soft limit"),
 )
 
 ask = Table(
@@ -284,6 +312,26 @@ calibration = Table(
     Column("logs", ARRAY(REAL), nullable=False, comment="ln(billed / counted), the latest last"),
     Column("seen", BigInteger, nullable=False, comment="replies that it was learnt from, ever"),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+answer_cache = Table(
+    "answer_cache",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", LargeBinary, primary_key=True, comment="hash of the question and of its scope"),
+    Column("scope", LargeBinary, nullable=False, comment="hash of all but the question"),
+    # No foreign key: its lock would have each answer wait for an ingest that is under way.
+    Column("corpus_id", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False, comment="that of the corpus when it was read"),
+    Column("prompt_id", Text, nullable=False, comment="of the ask that made it"),
+    Column("model", Text, nullable=False),
+    Column("answer", Text, nullable=False, comment="JSON"),
+    Column("question", Text, comment="where it may be found by nearness"),
+    Column("embedding", HALFVEC()),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("answer_cache_scope", "tenant", "scope"),
 )
 
 

@@ -12,7 +12,7 @@ any SQL as the runtime role: he can set the tenant as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -27,10 +27,16 @@ def transaction_for(connection: psycopg.Connection, tenant: str | None, *, pipel
     # Of the class itself: connection.transaction() would keep a pipeline of its own open, which COPY cannot use.
     if pipelined:
         try:
-            with connection.pipeline(), psycopg.Transaction(connection):
-                if tenant is not None:
-                    become(connection, tenant)
-                yield
+            with connection.pipeline() as pipeline:
+                try:
+                    with psycopg.Transaction(connection):
+                        if tenant is not None:
+                            become(connection, tenant)
+                        yield
+                except psycopg.Error:
+                    with suppress(psycopg.Error):  # of what was sent after it; psycopg would log that it ignores it
+                        pipeline.sync()
+                    raise
         finally:  # a statement's error may come after the COMMIT was sent, which then did nothing
             if connection.info.transaction_status == TransactionStatus.INERROR:
                 connection.rollback()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
@@ -13,6 +16,7 @@ from ragdiet.errors import (
     CertificateRejected,
     DatabaseMissing,
     InvalidArgument,
+    OverBudget,
     RagdietError,
     SchemaMissing,
     StoreAccessDenied,
@@ -67,6 +71,7 @@ _REFUSALS: tuple[tuple[re.Pattern[str], type[StoreError], str], ...] = tuple(
         ),
     )
 )
+_OVER_BUDGET = "RD001"  # what the trigger of the ledger's table raises
 _UNREACHED = "check the address and that the server runs, then call again"
 
 
@@ -109,9 +114,23 @@ def mapped_errors() -> Iterator[None]:
             "server runs, then call again; nothing was half-written"
         ) from error
     except psycopg.Error as error:
+        if error.sqlstate == _OVER_BUDGET:
+            raise _over_budget(error.diag.message_detail or "{}") from error
         raise StoreError(f"the database refused: {reason(error)}") from error
 
 
 def reason(error: psycopg.Error) -> str:
     """The first line of what the driver says."""
     return (error.diag.message_primary or str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+def _over_budget(detail: str) -> OverBudget:
+    said = json.loads(detail)
+    resets_at = said["resets_at"] and datetime.fromisoformat(said["resets_at"]).astimezone(UTC)
+    return OverBudget(
+        budget=f"the budget {said['budget']!r}",
+        unit=said["unit"],
+        left=Decimal(said["left"]),
+        asked=Decimal(said["asked"]),
+        resets_at=resets_at,
+    )

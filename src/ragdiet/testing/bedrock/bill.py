@@ -27,7 +27,7 @@ class Rates:
     cache_write_5m: Decimal | None = None
     cache_write_1h: Decimal | None = None
     per_1000_units: Decimal | None = None
-    tiers: Mapping[str, Decimal] = field(default_factory=dict)
+    tiers: Mapping[str, Decimal | Rates] = field(default_factory=dict)
     long: Rates | None = None
     long_above: int = 0
 
@@ -35,7 +35,11 @@ class Rates:
     def like(cls, row: Any) -> Rates:
         """The rates of a row of ``ragdiet.PriceBook``, or of whatever has its attributes."""
         names = [name for name in _PRICES if hasattr(row, name)]
-        found = cls(**{name: getattr(row, name) for name in names}, tiers=dict(getattr(row, "tiers", {})))
+        tiers = {
+            name: tier if isinstance(tier, Decimal) else cls.like(tier)
+            for name, tier in getattr(row, "tiers", {}).items()
+        }
+        found = cls(**{name: getattr(row, name) for name in names}, tiers=tiers)
         above = getattr(row, "long_context", None)
         return replace(found, long=cls.like(above), long_above=above.above) if above else found
 
@@ -74,6 +78,9 @@ class Charge:
         held = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
         if rates.long and held > rates.long_above:
             rates = replace(rates.long, tiers=rates.tiers)
+        factor = Decimal(1) if self.tier == "default" else rates.tiers.get(self.tier)
+        if isinstance(factor, Rates):
+            rates, factor = factor, Decimal(1)
         parts = (
             (self.input_tokens, rates.input, _MILLION),
             (self.output_tokens, rates.output, _MILLION),
@@ -83,7 +90,6 @@ class Charge:
             (self.units, rates.per_1000_units, _THOUSAND),
         )
         units = tuple((count, policy_rates.get(policy), _THOUSAND) for policy, count in self.policies.items())
-        factor = Decimal(1) if self.tier == "default" else rates.tiers.get(self.tier)
         if factor is None or any(count and rate is None for count, rate, _ in (*parts, *units)):
             raise LookupError(f"the rates handed in do not cover {self}")
         with localcontext(_EXACT):
