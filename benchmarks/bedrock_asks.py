@@ -164,6 +164,7 @@ def _opened(dsn: str, server: BedrockServer, ledger: MemoryLedger | None, *, rea
             models=[ConverseGenerator(CHAT, **pieces), ConverseGenerator(SECOND, **pieces)],
             ledger=books,
             confidence=Trusting(),
+            answer_cache=None,
         ) as rag,
     ):
         yield rag

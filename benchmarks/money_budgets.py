@@ -14,11 +14,13 @@ from decimal import Decimal
 from itertools import count
 from statistics import median
 
-from benchmarks.bedrock_pieces import REGION, credentials, given, prompt, stand_in
+from benchmarks.bedrock_asks import Trusting
+from benchmarks.bedrock_pieces import REGION, credentials, given, passage, prompt, question, stand_in
 from benchmarks.database import Databases
 from benchmarks.report import Row
-from ragdiet import SpendingBudget
-from ragdiet.account import Budgets, PostgresLedger
+from benchmarks.timing import percentiles
+from ragdiet import RAG, Document, SpendingBudget
+from ragdiet.account import AskRow, Budgets, Call, Ledger, MemoryLedger, PostgresLedger
 from ragdiet.bedrock import BedrockClient
 from ragdiet.embed import MiniLM
 from ragdiet.errors import OverBudget
@@ -79,7 +81,7 @@ def _timed(threads: ThreadPoolExecutor, generator: ConverseGenerator, calls: int
 def _drained(threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Budgets, server: BedrockServer) -> Row:
     """A new budget of the limit, on which all threads spend until each was refused."""
     before = server.bill.total
-    kept.set(SpendingBudget(name="drained", usd=LIMIT, tag=None, per="ever"))
+    kept.set(SpendingBudget(name="drained", usd=LIMIT, per="ever"))
     already = kept.list()[0].spent
     kept.set(SpendingBudget(name="drained", usd=already + LIMIT, per="ever"))
     numbers, stop = count(), threading.Event()
@@ -114,6 +116,84 @@ def _drained(threads: ThreadPoolExecutor, generator: ConverseGenerator, kept: Bu
         "bill_less_spent": str(server.bill.total - before - (state.spent - already)),
         "refused": refused,
     }
+
+
+def overhead(databases: Databases, *, asks: int = 200) -> Row:
+    """Milliseconds that the ledger in the database and a budget add to an ask: the difference to the same ask with a
+    ledger in memory, which goes before it or after it in turn, and what an ask waits in the ledger's own methods."""
+    with (
+        stand_in(process=True, chat=(MODEL,)) as server,
+        credentials(server),
+        databases.fresh(MiniLM().space) as dsn,
+        _database(dsn) as store,
+    ):
+        Budgets(store, tenant="").set(SpendingBudget(name="all", usd=10**6, per="day"))
+        client, embedder = BedrockClient(REGION, endpoint_url=server.url), MiniLM()
+        waited = _Waited(store)
+
+        def opened(ledger: Ledger) -> RAG:
+            generator = ConverseGenerator(MODEL, **given(client, ledger))
+            return RAG(
+                store, embedder=embedder, models=[generator], ledger=ledger, confidence=Trusting(), clarify=False
+            )
+
+        with_budget, in_memory = opened(waited), opened(MemoryLedger())
+        with_budget.ingest([Document(str(n), passage(n)) for n in range(asks)])
+        for n in range(asks):  # each question's vector is then known to both, and connections are open
+            for rag in (with_budget, in_memory):
+                rag.ask(question(n))
+        added, own = [], []
+        for n in range(asks):
+            seconds = {}
+            for rag in (with_budget, in_memory) if n % 2 else (in_memory, with_budget):
+                waited.seconds, began = 0.0, time.perf_counter()
+                answer = rag.ask(question(n))
+                seconds[rag is with_budget] = time.perf_counter() - began
+                assert answer.outcome == "answered"
+                if rag is with_budget:
+                    own.append(waited.seconds)
+            added.append(seconds[True] - seconds[False])
+        waited.close()
+        client.close()
+    return {
+        "asks": asks,
+        "added": [
+            {"what": "an ask with ledger and budget, less one with a ledger in memory", **percentiles(added)},
+            {"what": "of it in the ledger's own methods", **percentiles(own)},
+        ],
+    }
+
+
+class _Waited(PostgresLedger):
+    """The ledger, with the seconds that its callers waited for it."""
+
+    seconds = 0.0
+
+    def start(self, call: Call) -> None:
+        with self._noted():
+            super().start(call)
+
+    def settle(self, call: Call) -> None:
+        with self._noted():
+            super().settle(call)
+
+    def record(self, call: Call) -> None:
+        with self._noted():
+            super().record(call)
+
+    def finish(self, ask: AskRow) -> None:
+        with self._noted():
+            super().finish(ask)
+
+    def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
+        with self._noted():
+            return super().cost_of(prompt_id, tenant=tenant)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - began
 
 
 @contextmanager

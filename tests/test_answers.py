@@ -116,10 +116,10 @@ def test_the_same_question_is_paid_for_once(asked: RAG, model: Dear, dsn: str) -
             "SELECT stage, model, served, cost, status FROM ragdiet.call WHERE prompt_id = %s", (again.prompt_id,)
         ).fetchall()
         row = connection.execute(
-            "SELECT reused, model, cost, tags FROM ragdiet.ask WHERE prompt_id = %s", (again.prompt_id,)
+            "SELECT reused, model, cost, tags, tokens FROM ragdiet.ask WHERE prompt_id = %s", (again.prompt_id,)
         ).fetchone()
     assert rows == [("reuse", "local:answers", first.prompt_id, 0, "done")]
-    assert row == ("exact", model.model, 0, {"team": "hr"})
+    assert row == ("exact", model.model, 0, {"team": "hr"}, 0)
 
 
 def test_another_process_finds_it(asked: RAG, model: Dear, dsn: str) -> None:

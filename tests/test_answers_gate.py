@@ -138,7 +138,9 @@ def test_an_identity_ends_where_it_meets_itself() -> None:
 
 def test_a_key_is_the_same_in_every_process() -> None:
     script = (
-        "from ragdiet.answers import digest\nfrom ragdiet.guard import InjectionGuard, Masking\n"
+        "import os\nfrom ragdiet.answers import digest\nfrom ragdiet.guard import InjectionGuard, Masking\n"
+        "from ragdiet.analysis import analyzer\n"
+        "if os.environ['PYTHONHASHSEED'] == '2': analyzer().numbers('words that were met before')\n"
         "from ragdiet.diet import SentenceDiet\nfrom ragdiet.confidence import LogisticConfidence\n"
         "print(digest(InjectionGuard(), Masking(), SentenceDiet(), LogisticConfidence.default()).hex())"
     )

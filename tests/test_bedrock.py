@@ -854,6 +854,19 @@ def test_any_prompt_id_is_fit_for_the_metadata(
     assert ledger.calls[0].prompt_id == prompt_id
 
 
+def test_the_request_carries_tenant_and_tags_as_far_as_they_fit(
+    server: BedrockServer, generator: ConverseGenerator
+) -> None:
+    tags = {"team": "R&D", "prompt_id": "forged", "": "nameless", "é" * 300: "x" * 300}
+    tags |= {f"z{n:02}": "" for n in range(20)}
+    with tracing(Trace(prompt_id="01J", tenant="acme", tags=tags)):
+        assert generator.generate(prompt()).text
+    sent = server.calls[0].request["requestMetadata"]
+    assert len(sent) == 16
+    assert (sent["prompt_id"], sent["tenant"], sent["team"], sent["z00"]) == ("01J", "acme", "R_D", "")
+    assert sum(name.startswith("z") for name in sent) == 13  # by name, and the long one sorts last
+
+
 def test_history_becomes_turns_that_converse_takes(server: BedrockServer, generator: ConverseGenerator) -> None:
     history = (
         Turn(role="assistant", text="Hello."),

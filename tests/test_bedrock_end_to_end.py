@@ -118,7 +118,7 @@ LONG = Document(
 def worst(rag: RAG, budget: int) -> Decimal:
     """The worst case of the cheap model alone, asked with so much context."""
     context = rag.compress(QUESTION, rag.retrieve(QUESTION), budget)
-    model = next(iter(rag._pieces["chain"].generators.values()))
+    model = rag._pieces["chain"].reads[0].model
     return model.quote(rag._asker._reading.prompt(QUESTION, context)).most
 
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from ragdiet.account import Budgets, BudgetState, Call, PostgresLedger, SpendingBudget
+from ragdiet.account.written import Noted
 from ragdiet.errors import InvalidArgument, OverBudget, StoreError
 from ragdiet.observe import new_id
 from ragdiet.store import Database
@@ -118,6 +119,17 @@ def test_what_costs_nothing_counts_nowhere_and_what_is_known_only_after_it_is_ne
     with pytest.raises(OverBudget, match="has -10 tokens left, and this call may take 100 tokens"):
         ledger.start(call("0.01"))
     ledger.start(call("0.01", tokens=0))  # a guard's units are no tokens
+
+
+def test_a_call_that_was_made_while_the_database_was_away_is_not_refused(
+    ledger: PostgresLedger, budgets: Budgets
+) -> None:
+    budgets.set(SpendingBudget(name="all", usd=0))
+    late = call("0.1")
+    ledger._store([Noted(late, datetime.now(UTC))])
+    assert held(budgets) == (NONE, Decimal("0.1"))
+    with pytest.raises(OverBudget):
+        ledger.start(call("0.1"))
 
 
 def test_a_budget_binds_its_tenant_and_tag_alone(ledger: PostgresLedger, budgets: Budgets) -> None:

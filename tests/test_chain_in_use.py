@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
+from typing import Literal
 
 import psycopg
 import pytest
@@ -16,11 +18,11 @@ from ragdiet.aio import AsyncRAG
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker, BreakerPolicy
 from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed
-from ragdiet.fallback import Facts
+from ragdiet.fallback import Check, Facts
 from ragdiet.observe import seconds_left
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Generation, Prompt
+from ragdiet.types import Generation, GuardVerdict, Prompt
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure, steps
 
@@ -105,6 +107,54 @@ def test_models_of_a_chain_by_name(database: Database, dsn: str) -> None:
     with RAG.connect(dsn, chain=Chain([Step("local:extractive", accept=cited())])) as rag:
         rag.ingest(DOCUMENTS)
         assert rag.ask(QUESTION).attempts[-1].model == "local:extractive"
+
+
+class Grounds:
+    """A guard elsewhere that allows, or does not, what is asked of it in doubt."""
+
+    name = "grounds"
+
+    def __init__(self, action: Literal["allow", "block"] = "allow") -> None:
+        self.action = action
+        self.asked: list[str] = []
+
+    def check_input(self, text: str) -> GuardVerdict:
+        raise AssertionError("a check is asked about replies alone")
+
+    def check_output(self, text: str) -> GuardVerdict:
+        return GuardVerdict()
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+        self.asked.append(text)
+        return GuardVerdict(action=self.action, cost=Decimal("0.0001"))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "guard", "price", "asked", "by"),
+    [
+        (0.7, Grounds(), "0.0001", True, "small"),
+        (0.7, Grounds("block"), "0.0001", True, "large"),
+        (0.9, Grounds(), "0.0001", False, "small"),  # no doubt: accepted as it is
+        (0.5, Grounds(), "0.0001", False, "large"),  # no doubt: it could not be lifted so far
+        (0.7, Grounds(), "0.004", False, "large"),  # 0.72 of the next model's $0.005 is less
+    ],
+)
+def test_a_paid_check_is_asked_in_doubt_and_where_it_saves(
+    database: Database, confidence: float, guard: Grounds, price: str, asked: bool, by: str
+) -> None:
+    check = Check(guard, price=Decimal(price))
+    small = Step(Scripted("small", GOOD), accept=confident(0.8), check=check)
+    rag = made(database, Chain([small, Step(Scripted("large", GOOD, "0.01"))]), Sure(answer=confidence))
+    answer = rag.ask(QUESTION)
+    assert guard.asked == [GOOD] * asked
+    assert [attempt.model for attempt in answer.attempts if attempt.step == "read" and attempt.accepted] == [by]
+    assert answer.cost == Decimal("0.0001") * asked
+
+
+@pytest.mark.parametrize("wrong", [{"right": 0}, {"wrong": 1.5}, {}])
+def test_checks_that_cannot_work(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidArgument, match=r"Check|give its price"):
+        Check(Grounds(), **wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

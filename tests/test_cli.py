@@ -52,7 +52,18 @@ def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> No
     assert quoted.stdout == "least $0   expected $0   most $0\n"
     costs = run(environment, "costs", "--by", "model", "--since", "7d")
     assert "local:extractive" in costs.stdout
-    assert costs.stdout.splitlines()[0].split() == ["model", "calls", "asks", "tokens", "in", "tokens", "out", "USD"]
+    kept = run(environment, "answers")
+    assert ["kept", "now", "0"] in [line.split() for line in kept.stdout.splitlines()]
+    assert run(environment, "answers", "--clear").stdout == "0 answers were forgotten\n"
+    cells = "model calls asks tokens in from cache tokens out USD per ask not settled"
+    assert costs.stdout.splitlines()[0].split() == cells.split()
+    exact = run(environment, "costs", "--by", "day", "--by", "model", "--csv").stdout.splitlines()
+    assert exact[0].startswith("day,model,calls,asks,uncached_tokens")
+    assert len(exact) > 2
+    page = handbook.parent / "report.html"
+    written = run(environment, "costs", "--html", str(page), "--since", "30d")
+    assert (written.returncode, written.stdout) == (0, "")
+    assert "local:extractive" in page.read_text("utf-8")
 
 
 def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], handbook: Path) -> None:

@@ -148,7 +148,7 @@ def test_the_text_comes_in_pieces_and_the_whole_after_it(
     assert "".join(pieces) == found.text == REPLY
     (call,) = server.calls
     assert call.operation == "ConverseStream"
-    assert call.request["requestMetadata"] == {"prompt_id": "ask-1"}
+    assert call.request["requestMetadata"] == {"prompt_id": "ask-1", "tenant": "t"}
     (row,) = ledger.calls
     assert (row.status, row.prompt_id, row.tenant, row.served, row.tier) == ("done", "ask-1", "t", LITE, "default")
     assert found.cost == row.cost == server.bill.total > 0

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from ragdiet import RAG
-from ragdiet.account import AskRow, Call, PostgresLedger
+from ragdiet.account import AskRow, Budgets, Call, PostgresLedger, SpendingBudget
 from ragdiet.errors import InvalidArgument, LedgerUnavailable, StoreError, StoreUnavailable
 from ragdiet.store import Database, migrate
 from ragdiet.types import Usage
@@ -268,13 +268,32 @@ def test_a_full_pool_is_waited_for_longer_than_an_outage(
     with (
         closing(Database(running.dsn, max_size=1, timeout=2.5)) as database,
         closing(PostgresLedger(database, spool=tmp_path)) as ledger,
-        database.transaction(tenant=None),
     ):
-        began = time.monotonic()
-        ledger.start(call("c1"))
-        assert time.monotonic() - began > 1
-        assert list(tmp_path.iterdir())
-    assert rows(running.dsn) == {"c1": ("started", Decimal("0.5"))}
+        ledger.start(call("c1"))  # which tells that no budget binds such calls
+        with database.transaction(tenant=None):
+            began = time.monotonic()
+            ledger.start(call("c2"))
+            assert time.monotonic() - began > 1
+            assert list(tmp_path.iterdir())
+    assert rows(running.dsn) == {name: ("started", Decimal("0.5")) for name in ("c1", "c2")}
+
+
+def test_what_a_budget_may_bind_is_not_sent_while_it_cannot_be_checked(running: Server, ledger: PostgresLedger) -> None:
+    with closing(Database(running.dsn)) as database:
+        Budgets(database, tenant="").set(SpendingBudget(name="acme", usd="10", tenant="acme"))
+    ledger.start(call("c1"))
+    ledger.start(call("c2", tenant="acme"))
+    running.kill()
+    ledger.start(call("c3"))
+    for tenant in ("acme", "never seen before"):
+        with pytest.raises(LedgerUnavailable, match="nothing was sent, since a budget may bind this call"):
+            ledger.start(call("c4", tenant=tenant))
+    running.start()
+    until(lambda: not ledger._parked.is_down and len(rows(running.dsn)) == 3)
+    ledger.start(call("c5", tenant="acme"))
+    with psycopg.connect(running.dsn) as connection:
+        assert connection.execute("SELECT reserved FROM ragdiet.budget_period").fetchall() == [(1,)]
+        connection.execute("DELETE FROM ragdiet.budget")
 
 
 def test_the_usage_of_a_row_survives_the_disk(running: Server, ledger: PostgresLedger) -> None:

@@ -179,7 +179,7 @@ def test_lines_of_an_ask_are_kept_or_left_out_together_but_what_matters_is_kept(
     answered = [rag.ask("How long is the notice period?", prompt_id=f"ask-{n}").prompt_id for n in range(6)]
     log.flush()
     kept = [sum(line["prompt_id"] == each for line in lines(path)) for each in answered]
-    assert {0} < set(kept) <= {0, 6, 7}  # the first question's vector has a line
+    assert set(kept) == {0, 3}
     path.write_text("")
     log.close()
 
@@ -217,9 +217,10 @@ def test_of_dict_config(tmp_path: Path, rag: RAG, handbook: Path) -> None:
             }
         )
         rag.ingest(handbook)
+        rag.ask("How long is the notice period?")
         for handler in ours.handlers:
             handler.close()
-        assert lines(path)
+        assert [line["event"] for line in lines(path)] == ["step", "step", "ask"]
         assert lines(path) == lines(Path(f"{path}.2"))
     finally:
         ours.handlers.clear()
@@ -257,7 +258,7 @@ def test_a_full_disk_is_noted_once_and_the_ask_ends(
         assert rag.ask("How long is the notice period?").outcome == "answered"
         log.flush()
     log.close()
-    assert log.lost == 13  # the second one's question had its vector
+    assert log.lost == 6
     assert capsys.readouterr().err.count("/dev/full cannot be written: No space left on device") == 1
 
 
@@ -276,7 +277,7 @@ def test_a_folder_that_is_gone_and_comes_back(
     assert rag.ask("How long is the notice period?").outcome == "answered"
     log.close()
     found = lines(folder / "ask.log")
-    assert (found[0]["event"], found[0]["lost"]) == ("lines lost", 7)
+    assert (found[0]["event"], found[0]["lost"]) == ("lines lost", 3)
     assert found[-1]["event"] == "ask"
 
 
@@ -302,7 +303,7 @@ def test_a_stream_that_is_gone(gone: str, rag: RAG, handbook: Path, capsys: pyte
     os.close(reading)
     assert rag.ask("How long is the notice period?").outcome == "answered"
     log.close()
-    assert log.lost == 7
+    assert log.lost == 3
     assert capsys.readouterr().err.count("ragdiet: log lines are lost") == 1
     if gone == "pipe":
         with pytest.raises(BrokenPipeError):

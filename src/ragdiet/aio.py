@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ragdiet.filters import FilterLike
     from ragdiet.ingest import Labelled, Progress, Reembedded, Source
     from ragdiet.protocols import Embedder
-    from ragdiet.report import CostKey, Costs
+    from ragdiet.report import Anomaly, CostKey, Costs, SpendReport
     from ragdiet.retrieve import Grades, Tuning
     from ragdiet.stream import AnswerStream
     from ragdiet.types import (
@@ -274,9 +274,22 @@ class AsyncRAG:
         """See ``RAG.answers``."""
         return Awaited(lambda: self.sync.answers, self._run)
 
-    async def costs(self, by: CostKey = "stage", since: datetime | None = None) -> Costs:
+    async def costs(
+        self,
+        by: CostKey | Sequence[CostKey] = "stage",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Costs:
         """See ``RAG.costs``."""
-        return await self._run(self.sync.costs, by, since)
+        return await self._run(self.sync.costs, by, since, until)
+
+    async def spend_report(self, since: datetime | None = None, until: datetime | None = None) -> SpendReport:
+        """See ``RAG.spend_report``."""
+        return await self._run(self.sync.spend_report, since, until)
+
+    async def anomalies(self, since: datetime | None = None) -> tuple[Anomaly, ...]:
+        """See ``RAG.anomalies``."""
+        return await self._run(self.sync.anomalies, since)
 
     @property
     def budgets(self) -> Awaited:

@@ -9,9 +9,12 @@ from html import escape
 from math import inf
 from typing import TYPE_CHECKING
 
+from ragdiet.amounts import dollars
+
 if TYPE_CHECKING:
     from ragdiet.account import PriceRow
     from ragdiet.confidence import Bin, Calibrated
+    from ragdiet.report import CostRow
     from ragdiet.types import Answer, Citation, Context, Hit, IngestReport, Rejection, Sentence, Source
 
 # Text takes the notebook's own colour, and greys are see-through, so that light and dark themes both can be read.
@@ -202,6 +205,29 @@ def diagnosis_html(findings: Sequence[tuple[str, str, str, Sequence[str]]]) -> s
         for status, check, what, mend in findings
     )
     return _table(("", "check", "found"), rows)
+
+
+def costs_html(by: Sequence[str], rows: Sequence[CostRow]) -> str:
+    """A row for each key: its share of the money as a bar, and what it was spent on."""
+    if not rows:
+        return f'<div style="{_BLOCK}">nothing was spent</div>'
+    dearest = max(row.cost for row in rows)
+    cells = (
+        (
+            *map(escape, row.keys),
+            _bar(float(row.cost / dearest) if dearest else 0.0, dollars(row.cost)),
+            dollars(row.unsettled) if row.unsettled_calls else "",
+            f"{row.calls:,}",
+            f"{row.asks:,}",
+            dollars(row.cost_per_ask),
+            f"{row.input_tokens:,}",
+            f"{row.cache_read_tokens:,}",
+            f"{row.output_tokens:,}",
+        )
+        for row in rows
+    )
+    header = (*by, "cost", "of it not settled", "calls", "asks", "per ask", "tokens in", "from cache", "tokens out")
+    return _table(header, cells)
 
 
 def _place(rejection: Rejection) -> str:

@@ -57,8 +57,13 @@ class Named:
             return BedrockReranker(model, **self._bedrock(name, ledger))
         raise UnknownModel(f"no reranker {name!r}: give 'bedrock:amazon.rerank-v1:0' or an object with rerank(...)")
 
-    def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
+    @property
+    def prices(self) -> PriceBook:
         from ragdiet.account import PriceBook
+
+        return self._prices or PriceBook.default()
+
+    def _bedrock(self, name: str, ledger: Ledger) -> dict[str, Any]:
         from ragdiet.bedrock import BedrockClient
 
         if not self._region:
@@ -68,6 +73,6 @@ class Named:
         return {
             "region": self._region,
             "ledger": ledger,
-            "prices": self._prices or PriceBook.default(),
+            "prices": self.prices,
             "client": self.clients[0],
         }

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ragdiet.amounts import dollars
+
 if TYPE_CHECKING:
     from ragdiet.confidence import Calibrated
     from ragdiet.doctor import Diagnosis
     from ragdiet.ingest import Progress, Reembedded
     from ragdiet.rag import RAG
+    from ragdiet.report import CostRow, Costs
     from ragdiet.types import Answer, IngestReport, ReembedReport
 
 T = TypeVar("T")
 _BAR = 40
+
+_MOST_ROWS = 50
 
 
 def ingest_with_progress(
@@ -181,12 +186,52 @@ def calibrated_lines(calibrated: Calibrated) -> str:
     return "\n".join(lines)
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as aligned columns, the first to the left and the others to the right."""
+def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Rows as aligned columns, the first ``left`` of them to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     )
+
+
+def costs_lines(costs: Costs) -> str:
+    """A line for each key, the dearest 50, and one for all."""
+    if not costs:
+        return "nothing was spent"
+    header = (*costs.by, "calls", "asks", "tokens in", "from cache", "tokens out", "USD", "per ask", "not settled")
+    lines = [header, *(_cost_cells(row) for row in costs[:_MOST_ROWS])]
+    names = len(costs.by)
+    if "tag" not in costs.by:  # a call counts under each of its tags
+        sums = (
+            f"{sum(getattr(row, name) for row in costs):,}"
+            for name in ("calls", "input_tokens", "cache_read_tokens", "output_tokens")
+        )
+        calls, sent, cached, got = sums
+        unsettled = dollars(costs.unsettled) if costs.unsettled else ""
+        blank = ("",) * (names - 1)
+        lines.append(("all", *blank, calls, "", sent, cached, got, dollars(costs.cost), "", unsettled))
+    more = len(costs) - _MOST_ROWS
+    return columns(lines, left=names) + (f"\nand {more:,} more keys: --csv has all" if more > 0 else "")
+
+
+def _cost_cells(row: CostRow) -> tuple[str, ...]:
+    return (
+        *map(_printable, row.keys),
+        f"{row.calls:,}",
+        f"{row.asks:,}",
+        f"{row.input_tokens:,}",
+        f"{row.cache_read_tokens:,}",
+        f"{row.output_tokens:,}",
+        dollars(row.cost),
+        dollars(row.cost_per_ask),
+        dollars(row.unsettled) if row.unsettled_calls else "",
+    )
+
+
+def _printable(name: str) -> str:
+    """A name that gives the terminal no orders."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name) or "(none)"

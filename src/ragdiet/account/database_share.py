@@ -8,23 +8,30 @@ on the network included, are priced as that many seconds of one vCPU. Capacity t
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 
-# Aurora Serverless v2, us-east-1, aws.amazon.com/rds/aurora/pricing as noted on 2026-11-23.
-ACU_HOUR = Decimal("0.12")
-READS = Decimal("0.20") / 1_000_000
-"""USD for each block that is not in memory; Aurora I/O-Optimized bills none."""
+from ragdiet.account.price_book import PriceBook
 
-ACU_PER_VCPU = 4
+_ACU_PER_VCPU = 4
 """An ACU has about 2 GiB of memory; instances of the r classes have 8 GiB for each vCPU."""
 
 _DIGITS = Decimal("1e-12")
 
 
 def database_share(seconds: float, blocks: int | None) -> Decimal:
-    """USD for ``seconds`` at the database and ``blocks`` read from its storage; None: not counted, and left out.
+    """USD for ``seconds`` at the database and ``blocks`` read from its storage, where they were counted.
 
-    >>> database_share(0.009, 100)
+    The rates are those of Aurora Serverless v2 in us-east-1, with I/O billed by the block.
+
+    >>> database_share(0.009, 100)  # 0.009 s / 3,600 x 4 ACU x $0.12 + 100 x $0.20 / 1,000,000
     Decimal('0.000021200000')
     """
-    busy = Decimal(repr(seconds)) / 3600 * ACU_PER_VCPU * ACU_HOUR
-    return (busy + (blocks or 0) * READS).quantize(_DIGITS)
+    acu_hour, million_io = _rates()
+    busy = Decimal(repr(seconds)) / 3600 * _ACU_PER_VCPU * acu_hour
+    return (busy + (blocks or 0) * million_io / 1_000_000).quantize(_DIGITS)
+
+
+@cache
+def _rates() -> tuple[Decimal, Decimal]:
+    rates = PriceBook.default().price("aurora/standard", "us-east-1").rates
+    return rates["acu_hour"], rates["million_io"]

@@ -184,13 +184,15 @@ class PostgresLedger:
             "WHERE prompt_id = %s AND tenant = %s AND call_id <> ALL(%s)"
         )
 
-        def read(connection: psycopg.Connection) -> tuple[Any, ...] | None:
-            return connection.execute(query, (prompt_id, tenant, [*waiting])).fetchone()
+        def read(connection: psycopg.Connection) -> psycopg.Cursor:
+            return connection.execute(query, (prompt_id, tenant, [*waiting]))
 
         if self._parked.is_down:
             return self._tally.cost_of(tenant, prompt_id)
         try:  # at the writer: money is counted to the last row
-            row = self._database.run(read, tenant=tenant, repeatable=True, patience=_PATIENCE)
+            row = self._database.run(
+                read, tenant=tenant, repeatable=True, pipelined=True, patience=_PATIENCE
+            ).fetchone()
         except StoreUnavailable:
             return self._tally.cost_of(tenant, prompt_id)
         assert row is not None

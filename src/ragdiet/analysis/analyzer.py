@@ -51,6 +51,7 @@ class Analyzer:
         self.language = name
         snowball = ".".join(Stemmer.version().split(".")[:2])
         self.version = f"{name}-{RULES}-snowball{snowball}"
+        self.cache_identity = self.version  # the words met so far are no part of it
         self._terms = _Terms(name)
         self.stop_words = self._terms.rules.stop_words
         self.letters = self._terms.rules.stemmed

@@ -115,7 +115,10 @@ class KeptAnswers:
         held = Held(corpus_id=corpus_id, version=version, next_expiry=next_expiry)
         if answer is None:
             return held, None
-        kept = _ANSWER.validate_json(answer)
+        try:
+            kept = _ANSWER.validate_json(answer)
+        except ValidationError:  # of a ragdiet under development, whose version says nothing
+            return held, None
         return held, Kept(answer=kept, prompt_id=prompt_id, model=model, created_at=created_at)
 
     def nearest(self, place: Place, held: Held, vector: NDArray[np.float32]) -> Iterator[tuple[bytes, str, float]]:

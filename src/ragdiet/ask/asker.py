@@ -276,30 +276,23 @@ class Asker:
     def _given_again(self, state: AskState, found: Found) -> Answer:
         """An answer that was there, as this ask's own."""
         trace, kept = current(), found.kept
-        with metered(self._ledger, stage="reuse", model="local:answers") as row:
-            row.settle(Usage(), served=kept.prompt_id)
-        reused = Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        with metered(self._ledger, stage="reuse", model="local:answers") as call:
+            call.settle(Usage(), served=kept.prompt_id)
+        state.attempts.append(
+            Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
+        )
+        state.asking.took(state.attempts)
         answer = replace(
             kept.answer,
             cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
-            attempts=(*state.attempts, reused),
+            attempts=tuple(state.attempts),
             prompt_id=trace.prompt_id,
+            database_cost=database_share(state.database.seconds, state.database.blocks),
         )
-        self._ledger.finish(
-            AskRow(
-                prompt_id=answer.prompt_id,
-                outcome=answer.outcome,
-                confidence=answer.confidence,
-                tenant=trace.tenant,
-                collection=state.scope.collection,
-                tags=trace.tags,
-                question=self._guards.for_record(state.question),
-                model=kept.model,
-                cost=answer.cost,
-                seconds=time.monotonic() - state.began,
-                reused=found.how,
-            )
-        )
+        # No prompt was sent for it: the tokens of its context are those of the ask that it was made in.
+        row = replace(self._row(state, answer), model=kept.model, reused=found.how, tokens=0, tokens_before=0)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
         return answer
 
     def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
@@ -349,7 +342,7 @@ class Asker:
             case Research():
                 return self._search.again(state, step)
             case Step():
-                return (yield from self._reading.step(state, step, self.chain.share(step)))
+                return (yield from self._reading.step(state, step, self.chain.share(step), self.chain.after(step)))
             case Clarify():
                 assert state.clarification is not None
                 return Attempt(step=step.name, accepted=True, reason=state.clarification.fault)

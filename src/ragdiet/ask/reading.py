@@ -9,6 +9,7 @@ from collections.abc import Generator as Steps
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from ragdiet.ask.state import AskState
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker
 from ragdiet.errors import ModelError, OverBudget
-from ragdiet.fallback import Facts, Step, as_condition
+from ragdiet.fallback import Check, Facts, Step, as_condition, once_allowed, saving
 from ragdiet.generate import (
     LONGEST,
     REFUSAL,
@@ -93,8 +94,9 @@ class Reading:
         with metered(self._ledger, stage="compress", model="local:diet"):
             return self._compressor.compress(question, passages, budget=budget, question_vector=vector)
 
-    def step(self, state: AskState, step: Step, share: float) -> Steps[str, None, Attempt]:
-        """One model reads, in ``share`` of the time left. Of one that streams the text is given as it comes."""
+    def step(self, state: AskState, step: Step, share: float, following: Sequence[str]) -> Steps[str, None, Attempt]:
+        """One model reads, in ``share`` of the time left; ``following`` may be asked after it. Of one that streams the
+        text is given as it comes."""
         model = step.id
         if state.readable is None:
             state.readable = self._guards.passages(state.hits)
@@ -132,9 +134,12 @@ class Reading:
         except ModelError as error:
             state.reason = "models failed"
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
-        return self._judged(state, generation, step, again)
+        follows = self._spending.quote(following[0], prompt).expected if step.check and following else None
+        return self._judged(state, generation, step, again, follows)
 
-    def _judged(self, state: AskState, generation: Generation, step: Step, again: str) -> Attempt:
+    def _judged(
+        self, state: AskState, generation: Generation, step: Step, again: str, follows: Decimal | None
+    ) -> Attempt:
         """Gate 2, and then the guards."""
         assert state.context is not None
         state.reason = "not supported"
@@ -142,7 +147,10 @@ class Reading:
         problem = _refused(generation, state.context)
         accepted, why = False, problem
         if not problem:
-            accepted, why = as_condition(step.accept).judge(self._facts(state, generation, confidence))
+            facts = self._facts(state, generation, confidence)
+            accepted, why = as_condition(step.accept).judge(facts)
+            if not accepted and step.check and follows is not None:
+                accepted, why = self._checked(state, step, step.check, facts, why, follows)
         if accepted:
             judged = self._guards.reply(
                 generation.text, question=state.question, sources=state.context.text, left=self._spending.unspent(state)
@@ -161,6 +169,26 @@ class Reading:
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
         )
+
+    def _checked(
+        self, state: AskState, step: Step, check: Check, facts: Facts, why: str, follows: Decimal
+    ) -> tuple[bool, str]:
+        """Whether a reply that the condition alone does not accept is, after the check was asked, if that pays."""
+        assert state.context is not None
+        confidence = once_allowed(facts.confidence, right=check.right, wrong=check.wrong)
+        could = as_condition(step.accept).judge(replace(facts, confidence=confidence))
+        price = check.costs(len(facts.text), len(state.question), len(state.context.text))
+        if not could.accepted:
+            return False, why
+        if saving(facts.confidence, follows, price, right=check.right, wrong=check.wrong) <= 0:
+            return False, f"{why}; a check would cost more than it saves"
+        judged = self._guards.beside(check.guard).reply(
+            facts.text, question=state.question, sources=state.context.text, left=facts.unspent
+        )
+        state.attempts += judged.attempts
+        if judged.refusal or judged.text != facts.text:
+            return False, f"{why}; {check.guard.name} did not allow it"
+        return True, f"{could.reason}, once {check.guard.name} allowed it"
 
     def _facts(self, state: AskState, generation: Generation, confidence: float) -> Facts:
         assert state.context is not None

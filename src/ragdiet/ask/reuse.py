@@ -71,7 +71,7 @@ class Reuse:
         for_record: Callable[[str], str],
     ) -> None:
         self._kept = kept
-        self._pieces = pieces
+        self._pieces = digest(pieces)
         self._threshold = threshold
         self._vector = vector
         self._for_record = for_record

@@ -3,34 +3,77 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from ragdiet.cli.root import main, opened
-from ragdiet.terminal import columns
+from ragdiet.report import CostKey, csv_lines, each_cost, json_lines
+from ragdiet.terminal import costs_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the stubs only
+    """A day or moment in ISO 8601, UTC unless it says otherwise, or a number of days ago such as 7d."""
+
+    name = "DATE|DAYS"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            if value.endswith("d"):
+                return datetime.now(UTC) - timedelta(days=float(value[:-1]))
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a date (2026-11-01) nor days (7d)", param, ctx)
+
+
+def _period(command: Callable[..., None]) -> Callable[..., None]:
+    command = click.option("--until", type=_Moment(), help="The end of the period, not within it; else now.")(command)
+    return click.option("--since", type=_Moment(), help="A date (2026-11-01, UTC), or a number of days such as 7d.")(
+        command
+    )
 
 
 @main.command()
-@click.option("--by", type=click.Choice(["stage", "model", "tenant", "tag", "day", "outcome"]), default="stage")
-@click.option("--since", help="A date (2026-11-01), or a number of days such as 7d.")
+@click.option(
+    "--by",
+    type=click.Choice(get_args(CostKey)),
+    multiple=True,
+    default=("stage",),
+    help="Repeat it for each combination: --by day --by model.",
+)
+@_period
+@click.option("--json", "form", flag_value="json", help="Exact figures, as a JSON array.")
+@click.option("--csv", "form", flag_value="csv", help="Exact figures, as CSV.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with charts into this file instead; of the last 90 days unless --since says more.",
+)
 @click.pass_obj
-def costs(options: dict[str, Any], by: Any, since: str | None) -> None:
+def costs(
+    options: dict[str, Any],
+    by: tuple[CostKey, ...],
+    since: datetime | None,
+    until: datetime | None,
+    form: str | None,
+    page: Path | None,
+) -> None:
     """What was spent, and on what."""
     with opened(options) as rag:
-        rows = rag.costs(by=by, since=_moment(since) if since else None)
-    cells = [(by, "calls", "asks", "tokens in", "tokens out", "USD")]
-    cells += [
-        (row.key, f"{row.calls:,}", f"{row.asks:,}", f"{row.input_tokens:,}", f"{row.output_tokens:,}", f"{row.cost:f}")
-        for row in rows
-    ]
-    click.echo(columns(cells))
-
-
-def _moment(since: str) -> datetime:
-    try:
-        if since.endswith("d"):
-            return datetime.now(UTC) - timedelta(days=float(since[:-1]))
-        return datetime.fromisoformat(since).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(f"{since!r} is neither a date (2026-11-01) nor days (7d)") from error
+        if page:
+            page.write_text(rag.spend_report(since=since, until=until).html(), encoding="utf-8")
+            click.echo(f"written: {page}", err=True)
+        elif form:
+            rows = each_cost(rag.store, by, since=since, until=until, tenant=rag.tenant)
+            for line in (csv_lines if form == "csv" else json_lines)(by, rows):
+                click.echo(line)
+        else:
+            click.echo(costs_lines(rag.costs(by, since, until)))
+            for found in rag.anomalies(since=since):
+                click.echo(f"unusual: {found}")

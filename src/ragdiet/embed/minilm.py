@@ -60,6 +60,7 @@ class MiniLM:
 
     is_local = True
     space = Space(name="minilm_384", model="local:all-MiniLM-L6-v2-int8", dimensions=_DIMENSIONS, fusion_weight=0.5)
+    cache_identity = space.model
 
     def __init__(self, *, threads: int | None = None, batch_tokens: int = 512) -> None:
         if batch_tokens < 1:

@@ -1,5 +1,6 @@
 from ragdiet.fallback.chain import Chain, next_step
 from ragdiet.fallback.conditions import Condition, Verdict, as_condition, cited, confident
+from ragdiet.fallback.doubt import Check, once_allowed, saving
 from ragdiet.fallback.facts import Facts
 from ragdiet.fallback.safe_reply import safe_reply
 from ragdiet.fallback.steps import ChainStep, Clarify, Research, SafeReply, Search, Step
@@ -9,6 +10,7 @@ __all__ = [
     "LANGUAGES",
     "Chain",
     "ChainStep",
+    "Check",
     "Clarify",
     "Condition",
     "Facts",
@@ -22,5 +24,7 @@ __all__ = [
     "cited",
     "confident",
     "next_step",
+    "once_allowed",
     "safe_reply",
+    "saving",
 ]

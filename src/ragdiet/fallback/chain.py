@@ -82,6 +82,10 @@ class Chain:
     def _each(self, made: Callable[[Generator | str], Generator | str]) -> Chain:
         return Chain([replace(step, model=made(step.model)) if isinstance(step, Step) else step for step in self.steps])
 
+    def after(self, step: Step) -> tuple[str, ...]:
+        """The ids of the models that may be asked after this one."""
+        return self.models[self.models.index(step.id) + 1 :]
+
     def share(self, step: Step) -> float:
         """The part of the time left that a model may take, in (0, 1]."""
         if step.share is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.fallback.conditions import Accept, as_condition, confident
+from ragdiet.fallback.doubt import Check
 from ragdiet.fallback.templates import Reason, checked_language, checked_templates
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Step:
     ``model`` is a generator, or with ``RAG.local`` and ``RAG.connect`` the name of one. ``share`` is the part of the
     time left that it may take, above 0; by default half where another model follows, so that one which hangs leaves
     time for the next, and all of it where none does. A reply that was cut off, that refuses or that names no source is
-    no answer, whatever the condition.
+    no answer, whatever the condition. ``check`` is asked about one that the condition alone does not accept, in doubt.
     """
 
     name: ClassVar[str] = "read"
@@ -58,6 +59,7 @@ class Step:
     model: Generator | str
     accept: Accept = field(default=_CONFIDENT, kw_only=True)
     share: float | None = field(default=None, kw_only=True)
+    check: Check | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) and not callable(getattr(self.model, "generate", None)):

@@ -173,7 +173,7 @@ class ConverseGenerator:
     def _band(self, prompt: Prompt, said: Sequence[Mapping[str, Any]], counted: int) -> TokenBand:
         exact = None
         if self._preflight:
-            request = converse_request(prompt, said, self._options, None, prompt_id=current().prompt_id)
+            request = converse_request(prompt, said, self._options, None, trace=current())
             exact = self._preflight.count(request)
         if exact is None:
             return self.billed.now
@@ -195,9 +195,8 @@ class ConverseGenerator:
         before, after = self._counted(prompt, texts)
         ratio = self.billed.now
         ttl = self._cache_ttl(prompt, before, ratio)
-        prompt_id = current().prompt_id
         return _Asked(
-            request=converse_request(prompt, said, self._options, ttl, prompt_id=prompt_id, is_stream=is_stream),
+            request=converse_request(prompt, said, self._options, ttl, trace=current(), is_stream=is_stream),
             texts=texts,
             counted=before + after,
             before=before,

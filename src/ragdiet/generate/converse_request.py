@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ragdiet.bedrock import guardrail_name
 from ragdiet.errors import InvalidArgument
 from ragdiet.generate.prompt import prefix, user_message
+from ragdiet.observe import Trace
 from ragdiet.types import Usage
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from ragdiet.bedrock import CacheTtl
     from ragdiet.types import Prompt
 
-# Converse allows 256 of these characters in a value of requestMetadata.
+# Converse allows 16 pairs in requestMetadata, of 256 of these characters at most.
 _NOT_METADATA = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
+_MOST_METADATA = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def converse_request(
     options: ConverseOptions,
     ttl: CacheTtl | None,
     *,
-    prompt_id: str,
+    trace: Trace,
     is_stream: bool = False,
 ) -> dict[str, Any]:
     """boto3's arguments without modelId; ``said`` are the prompt's ``messages``. maxTokens is always there, as all of
@@ -73,7 +75,7 @@ def converse_request(
     request: dict[str, Any] = {
         "messages": said,
         "inferenceConfig": inference,
-        "requestMetadata": {"prompt_id": _NOT_METADATA.sub("_", prompt_id)[:256]},
+        "requestMetadata": request_metadata(trace),
     }
     if (before := prefix(prompt)).strip():
         request["system"] = [{"text": before}]
@@ -91,6 +93,26 @@ def converse_request(
             "trace": options.guardrail.trace,
         } | ({"streamProcessingMode": options.guardrail.stream} if is_stream else {})
     return request
+
+
+def request_metadata(trace: Trace) -> dict[str, str]:
+    """What tells a request in Bedrock's invocation logs: its prompt_id and tenant, and the ask's tags, as many as fit.
+    Neither a tag's name nor characters that are not allowed can hide one of the first two.
+
+    >>> request_metadata(Trace(prompt_id="01J", tenant="acme", tags={"team": "R&D", "tenant": "other"}))
+    {'prompt_id': '01J', 'tenant': 'acme', 'team': 'R_D'}
+    """
+    made = {"prompt_id": _allowed(trace.prompt_id)}
+    if trace.tenant:
+        made["tenant"] = _allowed(trace.tenant)
+    for name, value in sorted(trace.tags.items()):
+        if name and len(made) < _MOST_METADATA:
+            made.setdefault(_allowed(name), _allowed(value))
+    return made
+
+
+def _allowed(text: str) -> str:
+    return _NOT_METADATA.sub("_", text)[:256]
 
 
 def messages(prompt: Prompt) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 AnswerKind: TypeAlias = Literal[
@@ -124,6 +125,7 @@ _INDIRECT = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def answer_length(question: str) -> AnswerLength:
     """The length that the wording asks for.
 

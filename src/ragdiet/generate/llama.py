@@ -49,6 +49,7 @@ class LlamaGenerator:
             raise MissingExtra("llama-cpp-python", "llama", _PURPOSE)
         self.model = model or f"local:{self._path.stem}"
         self._context = context
+        self.cache_identity = f"{self._path} {context}"
         self._threads = threads
         self._loaded: Any = None
         self._lock = Lock()

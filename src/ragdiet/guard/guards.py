@@ -59,6 +59,10 @@ class Guards:
         """Whether any guard looks at replies: all but those that say of themselves that they do not."""
         return any(getattr(guard, "judges_replies", True) for guard in self._guards)
 
+    def beside(self, guard: Guard) -> Guards:
+        """Another guard alone, behind the same mask and with the same ledger."""
+        return Guards((guard,), self._masking, self._ledger)
+
     def for_record(self, text: str) -> str:
         """A text as it may be kept."""
         return self._masking.for_record(text)

@@ -54,6 +54,11 @@ def operation(call: Call) -> str:
     return _OPERATIONS.get(call.stage, call.stage)
 
 
+def is_client_operation(call: Call) -> bool:
+    """Whether the conventions' metrics know such work."""
+    return call.stage in _OPERATIONS
+
+
 def provider(call: Call) -> str:
     """Who did the work."""
     if call.region:

@@ -15,11 +15,19 @@ log.addHandler(logging.NullHandler())  # where a program has set up no logging, 
 
 def log_event(event: Event) -> None:
     """Log ``event``, if anybody listens at its level."""
-    level = logging.DEBUG if isinstance(event, AskStarted) else logging.WARNING if _is_failure(event) else logging.INFO
+    level = _level(event)
     if log.isEnabledFor(level):
         fields = {name: value for name, value in _fields(event).items() if value is not None and value != ""}
         words = (str(fields[name]) for name in ("event", "stage", "step", "outcome") if name in fields)
         log.log(level, " ".join(words), extra={EVENT: fields, KEPT: _is_kept(event)})
+
+
+def _level(event: Event) -> int:
+    """Local work that went well is told in its step, and in the ledger: its own line is for who looks closer."""
+    if _is_failure(event):
+        return logging.WARNING
+    is_free = isinstance(event, CallEnded) and not event.call.cost
+    return logging.DEBUG if is_free or isinstance(event, AskStarted) else logging.INFO
 
 
 def _is_failure(event: Event) -> bool:

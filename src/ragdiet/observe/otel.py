@@ -144,12 +144,13 @@ class OpenTelemetry:
             genai.PROVIDER: genai.provider(call),
             genai.REQUEST_MODEL: self._model(call.model),
         }
-        failed = {genai.ERROR: self._error(call.error)} if call.error else {}
-        self._duration.record(call.seconds, labels | failed)
-        usage = call.usage
-        for kind, tokens in (("input", usage.input_tokens + usage.cached_tokens), ("output", usage.output_tokens)):
-            if tokens:
-                self._tokens.record(tokens, labels | {genai.TOKEN_TYPE: kind})
+        if genai.is_client_operation(call):
+            failed = {genai.ERROR: self._error(call.error)} if call.error else {}
+            self._duration.record(call.seconds, labels | failed)
+            usage = call.usage
+            for kind, tokens in (("input", usage.input_tokens + usage.cached_tokens), ("output", usage.output_tokens)):
+                if tokens:
+                    self._tokens.record(tokens, labels | {genai.TOKEN_TYPE: kind})
         if call.cost:
             self._cost.add(float(call.cost), {"stage": call.stage, genai.REQUEST_MODEL: labels[genai.REQUEST_MODEL]})
         if event.category not in ("", "cancelled"):

@@ -1,0 +1,3 @@
+from ragdiet.rag.rag import DEFAULT_COLLECTION, DEFAULT_LANGUAGE, RAG
+
+__all__ = ["DEFAULT_COLLECTION", "DEFAULT_LANGUAGE", "RAG"]
