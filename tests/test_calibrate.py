@@ -306,13 +306,14 @@ def test_the_same_setup_keeps_its_certificate_in_silence(caplog: pytest.LogCaptu
     assert not caplog.records
 
 
-def test_a_collection_that_has_changed_is_told() -> None:
+def test_a_collection_that_has_changed_is_told(caplog: pytest.LogCaptureFixture) -> None:
     now = Corpus(tenant="", collection="docs", version=4, chunks=1_300)
     (told,) = made().moved(SETUP.model_copy(update={"corpus": now}))
     assert told == "collection 'docs' has changed: 1,200 chunks then, 1,300 now"
     (told,) = made().moved(SETUP.model_copy(update={"corpus": replace_collection(now, "other")}))
     assert told == "made for the collection 'docs', not for 'other'"
     assert made().judging(SETUP.model_copy(update={"corpus": now})).certified
+    assert "was certified for other data: collection 'docs' has changed" in caplog.text
 
 
 def replace_collection(corpus: Corpus, name: str) -> Corpus:

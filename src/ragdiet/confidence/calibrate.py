@@ -34,7 +34,6 @@ FEWEST_LABELS = 100
 FEWEST_OF_A_KIND = 10
 GATE_LOSS = 0.025
 """Gate 1 may stop at most this share of the fit half's questions that have an answer."""
-PRIOR_RIDGE = 20.0
 _BINS = 10
 
 
@@ -144,7 +143,7 @@ def fitted(base: ModelFile, half: Sequence[Rehearsed], setup: Setup) -> ModelFil
         topic, topic_prior = _begun(base.topic, TOPIC_SIGNALS, rows, foreign=foreign)
         said, said_prior = _begun(base.said, RETRIEVAL_SIGNALS, rows, foreign=foreign)
         priors = (topic_prior, said_prior)
-        fits = fit_both((topic, said), answerable, start=priors, ridge=PRIOR_RIDGE, holds_to_start=True)
+        fits = fit_both((topic, said), answerable, start=priors, holds_to_start=True)
         chances = fits[0].chances(topic) * fits[1].chances(said)
         update["topic"] = Logistic.model_validate(fits[0].terms(TOPIC_SIGNALS))
         update["said"] = Logistic.model_validate(fits[1].terms(RETRIEVAL_SIGNALS))
@@ -153,7 +152,7 @@ def fitted(base: ModelFile, half: Sequence[Rehearsed], setup: Setup) -> ModelFil
     right = np.array([bool(reply.right) for reply in replies], dtype=bool)
     if _tells(right):
         signals, prior = _begun(base.answer, ANSWER_SIGNALS, [reply.signals for reply in replies], foreign=foreign)
-        fit = Fit.to(signals, right, ridge=PRIOR_RIDGE, prior=prior)
+        fit = Fit.to(signals, right, prior=prior)
         update["answer"] = Logistic.model_validate(fit.terms(ANSWER_SIGNALS))
     return base.model_copy(update=update)
 

@@ -86,12 +86,13 @@ class LogisticConfidence:
         return tuple(moved)
 
     def judging(self, setup: Setup) -> Self:
-        """The same, told what it is to judge. A certificate that was for something else is lost, with a warning."""
+        """The same, told what it is to judge. Of a certified model a warning says what has moved."""
         judging = type(self)(self._file, setup=setup)
-        if self._file.certified and not judging.certified:
+        if self._file.certified and (moved := judging.moved()):
             _log.warning(
-                "the confidence model is no longer certified: %s. Make it anew with rag.calibrate",
-                "; ".join(judging.moved()),
+                "the confidence model %s: %s. Make it anew with rag.calibrate",
+                "was certified for other data" if judging.certified else "is no longer certified",
+                "; ".join(moved),
             )
         return judging
 
