@@ -173,6 +173,8 @@ def test_what_was_spent_before_a_budget_was_set_counts(ledger: PostgresLedger, b
     budgets.set(SpendingBudget(name="all", tokens=1_000, tenant="nobody"))
     assert only(budgets).spent == 0
     assert only(budgets).left == 1_000
+    budgets.set(SpendingBudget(name="all", usd=f"{10**30}.{'1' * 40}"))
+    assert str(only(budgets).left).endswith("1" * 36)  # more digits than arithmetic has by default
     budgets.remove("all")
     assert budgets.list() == ()
     with pytest.raises(InvalidArgument, match="no budget 'all'"):
@@ -348,7 +350,14 @@ def test_in_a_transaction_of_the_callers_a_refused_call_leaves_it_usable(
         ({"usd": None, "tokens": 1.5}, "tokens is 1.5"),
         ({"per": "week"}, "per is 'week'"),
         ({"on_soft": "stop"}, "on_soft 'stop'"),
+        ({"usd": True}, "usd is True"),
         ({"tag": ("team",)}, "tag is"),
+        ({"tag": "ab"}, "tag is 'ab'"),
+        ({"tag": ("team", "a\0b")}, "tag is"),
+        ({"tag": ("team", "\ud800")}, "tag is"),
+        ({"tenant": 5}, "tenant is 5"),
+        ({"tenant": "a\0b"}, "tenant is"),
+        ({"name": 3}, "not 3"),
         ({"soft": 0}, "soft is 0"),
         ({"soft": float("nan")}, "soft is nan"),
     ],

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from ragdiet import SpendingBudget
 from ragdiet.account import MemoryLedger, metered
 from ragdiet.errors import InvalidArgument, ModelUnavailable, NotAllowed
 from ragdiet.guard import FailOpen, Guards, InjectionGuard, Masking
@@ -160,6 +161,33 @@ def test_it_is_shown_marks_and_what_it_masks_is_masked(database: Database) -> No
     answer = made(database, Scripted("a", GOOD), guards=[guard]).ask(QUESTION)
     assert answer.text == "The notice period is {TERM} [1]."
     assert answer.outcome == "answered"
+
+
+class Telling(Judging):
+    def most(self, *characters: int) -> Decimal:
+        return sum(characters) * Decimal("0.001")
+
+
+def test_every_verdict_that_costs_something_is_on_the_ledger(database: Database) -> None:
+    each = GuardVerdict(cost=Decimal("0.0001"))
+    ledger, guard = MemoryLedger(), Telling(input=each, passages=each, output=each, grounding=each)
+    answer = made(database, Scripted("a", GOOD), ledger=ledger, guards=[guard]).ask(QUESTION)
+    judged = 3 + len(guard.seen) - len([QUESTION, GOOD, GOOD, QUESTION, "the sources"])
+    rows = [call for call in ledger.calls if call.stage == "guard"]
+    assert [row.status for row in rows] == ["done"] * 4
+    assert answer.cost == judged * each.cost == sum(row.cost for row in rows)
+
+
+def test_a_budget_holds_a_guard_that_says_what_it_may_cost(database: Database) -> None:
+    guard = Telling(input=GuardVerdict(cost=Decimal("0.0001")))
+    rag = made(database, Scripted("a", GOOD), guards=[guard])
+    rag.budgets.set(SpendingBudget(name="small", usd=guard.most(len(QUESTION)) - Decimal("0.00001")))
+    answer = rag.ask(QUESTION)
+    assert (answer.cost, guard.seen) == (0, [])
+    assert "elsewhere: was not asked: the budget 'small' has" in answer.attempts[0].reason
+    rag.budgets.set(SpendingBudget(name="small", usd=10))
+    assert rag.ask(QUESTION).cost == Decimal("0.0001")
+    assert rag.budgets.list()[0].left == 10 - Decimal("0.0001")
 
 
 def test_the_first_guard_that_refuses_ends_it() -> None:

@@ -83,8 +83,8 @@ class SpendingBudget:
     on_soft: OnSoft = "warn"
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name) > 200 or not self.name.isprintable():
-            raise InvalidArgument(f"a budget's name is 1 to 200 printable characters, not {self.name[:40]!r}")
+        if not isinstance(self.name, str) or not 0 < len(self.name) <= 200 or not self.name.isprintable():
+            raise InvalidArgument(f"a budget's name is 1 to 200 printable characters, not {self.name!r:.40}")
         if (self.usd is None) == (self.tokens is None):
             raise InvalidArgument(f"the budget {self.name!r} needs one limit, usd or tokens; for both set two budgets")
         if self.usd is not None:
@@ -96,7 +96,11 @@ class SpendingBudget:
                 f"per is {self.per!r} and on_soft {self.on_soft!r}: choose of {', '.join(get_args(Per))}, and of "
                 f"{', '.join(get_args(OnSoft))}"
             )
-        if self.tag is not None and (len(self.tag) != 2 or not all(isinstance(part, str) for part in self.tag)):
+        if self.tenant and not (isinstance(self.tenant, str) and self.tenant.isprintable()):
+            raise InvalidArgument(f"tenant is {self.tenant!r}: give a tenant's name, or None for all of them together")
+        if self.tag is not None and not (
+            isinstance(self.tag, tuple | list) and len(self.tag) == 2 and all(map(_is_stored, self.tag))
+        ):
             raise InvalidArgument(f"tag is {self.tag!r}: give its key and its value, such as ('team', 'search')")
         if not 0 < self.soft <= 1:
             raise InvalidArgument(f"soft is {self.soft}: give a share of the limit, above 0 and at most 1")
@@ -178,10 +182,17 @@ class Budgets:
             raise InvalidArgument(f"there is no budget {name!r}: rag.budgets.list() has those there are")
 
 
+def _is_stored(part: object) -> bool:
+    """Whether the database could hold it as text."""
+    return isinstance(part, str) and "\0" not in part and not any("\ud800" <= sign <= "\udfff" for sign in part)
+
+
 def _money(given: Decimal | str | int) -> Decimal:
     """USD to the last digit. Raises InvalidArgument."""
     try:
-        amount = Decimal(given) if isinstance(given, Decimal | str | int) else Decimal("NaN")
+        amount = (
+            Decimal(given) if isinstance(given, Decimal | str | int) and not isinstance(given, bool) else Decimal("NaN")
+        )
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0 or amount.adjusted() > 30:

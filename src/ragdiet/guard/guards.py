@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, metered
+from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, exact_sum, metered
 from ragdiet.errors import ModelError, OverBudget
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
@@ -103,8 +103,8 @@ class Guards:
                 continue
             began = time.perf_counter()
             try:
-                with self._row(guard):
-                    found = screened(readable.hits, partial(self._verdicts, guard))
+                with self._row(guard) as row:
+                    found = screened(readable.hits, partial(self._verdicts, guard, row))
             except ModelError as error:
                 failed = _attempt(guard, f"could not judge the sources: {error}", began, accepted=False)
                 return Readable(hits=(), attempts=(*readable.attempts, failed), refusal="guard failed")
@@ -114,8 +114,10 @@ class Guards:
             readable = _narrowed(readable, guard, found, began)
         return readable
 
-    def _verdicts(self, guard: PassageGuard, texts: Sequence[str]) -> Sequence[GuardVerdict]:
-        return guard.check_passages(self._masking.for_models(texts).texts if leaves(guard) else texts)
+    def _verdicts(self, guard: PassageGuard, row: OpenCall | None, texts: Sequence[str]) -> Sequence[GuardVerdict]:
+        verdicts = guard.check_passages(self._masking.for_models(texts).texts if leaves(guard) else texts)
+        _settle(row, guard, verdicts)
+        return verdicts
 
     def _judged(self, text: str, rest: Sequence[str], check: _Check) -> Judged:
         attempts: list[Attempt] = []
@@ -124,10 +126,9 @@ class Guards:
             masked = self._masking.for_models([text, *rest]) if leaves(guard) else None
             shown, *others = masked.texts if masked else (text, *rest)
             try:
-                with self._row(guard) as row:
+                with self._row(guard, shown, *others) as row:
                     verdict = check(guard, shown, others)
-                    if row and verdict.cost:
-                        row.settle(Usage(), price=UnitPrice(reference=f"said by {_name(guard)}", total=verdict.cost))
+                    _settle(row, guard, [verdict])
             except ModelError as error:
                 reason = f"could not judge: {type(error).__name__}: {error}"
                 attempts.append(_attempt(guard, reason, began, accepted=False))
@@ -145,11 +146,13 @@ class Guards:
                 attempts.append(_attempt(guard, verdict.reason, began, verdict))
         return Judged(text=text, attempts=tuple(attempts))
 
-    def _row(self, guard: object) -> AbstractContextManager[OpenCall | None]:
-        """A ledger row for a guard that works elsewhere and writes none itself; free, unless its verdict has a cost."""
+    def _row(self, guard: object, *texts: str) -> AbstractContextManager[OpenCall | None]:
+        """A ledger row for a guard that works elsewhere and writes none itself, of its verdict's cost; until that is
+        known, of the most that it may cost, where it says so."""
         if isinstance(guard, Accounted) or not leaves(guard):
             return nullcontext()
-        return metered(self._ledger, stage="guard", model=_name(guard))
+        most = guard.most(*map(len, texts)) if texts and isinstance(guard, PricedGuard) else Decimal(0)
+        return metered(self._ledger, stage="guard", model=_name(guard), price=_said_by(guard, most) if most else None)
 
 
 class FailOpen:
@@ -210,6 +213,16 @@ def _attempt(
         cost=verdict.cost if verdict else GuardVerdict().cost,
         seconds=time.perf_counter() - began,
     )
+
+
+def _settle(row: OpenCall | None, guard: object, verdicts: Sequence[GuardVerdict]) -> None:
+    cost = exact_sum(verdict.cost for verdict in verdicts)
+    if row and (cost or row.call.cost):
+        row.settle(Usage(), price=_said_by(guard, cost))
+
+
+def _said_by(guard: object, total: Decimal) -> UnitPrice:
+    return UnitPrice(reference=f"said by {_name(guard)}", total=total)
 
 
 def _name(guard: object) -> str:
