@@ -263,3 +263,11 @@ def test_expectations() -> None:
     assert holds("答えは三か月です。", ["三か月"])
     assert not holds("anything", ["[1]"])
     assert not Expected()
+
+
+def test_nothing_is_kept_where_that_is_not_wanted(database: Database, dsn: str) -> None:
+    rag = made(database, Scripted("shy", REFUSAL), keep_failures=False)
+    assert rag.ask(QUESTION).outcome == "abstained"
+    assert rag.failures.list() == ()
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT outcome, record FROM ragdiet.ask").fetchall() == [("abstained", {})]

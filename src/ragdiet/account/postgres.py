@@ -254,7 +254,7 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[
             values = {field.name: getattr(row, field.name) for field in fields(row)}
             values |= {"tags": Jsonb(dict(row.tags)), "record": Jsonb(dict(row.record)), "at": at}
             connection.execute(_FINISH, values)
-            if row.outcome in ("failed", "abstained"):
+            if row.record and row.outcome in ("failed", "abstained"):
                 connection.execute(_OPEN, values)
     return started
 

@@ -115,7 +115,7 @@ class Learning(Questions):
                 f"the chain accepts what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
                 "calibrate with the rule confident()"
             )
-        pieces = self._pieces | {"confidence": rehearsal, "answer_cache": None}
+        pieces = self._pieces | {"confidence": rehearsal, "answer_cache": None, "keep_failures": False}
         from ragdiet.rag.rag import RAG
 
         beside = RAG(self.store, embedder=self.embedder, **pieces)
