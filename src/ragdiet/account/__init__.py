@@ -23,6 +23,7 @@ from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
+from ragdiet.account.reached import reached
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
@@ -66,4 +67,5 @@ __all__ = [
     "allowing",
     "database_share",
     "metered",
+    "reached",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
 from ragdiet.ask.spending import Spending
-from ragdiet.ask.state import AskState
+from ragdiet.ask.state import AskState, probability
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker
 from ragdiet.errors import ModelError, OverBudget
@@ -143,7 +143,7 @@ class Reading:
         """Gate 2, and then the guards."""
         assert state.context is not None
         state.reason = "not supported"
-        confidence = self._confidence.of_answer(state.wanted, state.hits, state.context, generation)
+        confidence = probability(self._confidence.of_answer(state.wanted, state.hits, state.context, generation))
         problem = _refused(generation, state.context)
         accepted, why = False, problem
         if not problem:

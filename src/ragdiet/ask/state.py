@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 MOST_HITS = 10_000
 
 
+def probability(confidence: float) -> float:
+    """A confidence of anybody's as a number from 0 to 1; what is no number is none.
+
+    >>> probability(float("nan")), probability(1.5)
+    (0.0, 1.0)
+    """
+    return min(1.0, max(0.0, confidence))  # in this order: a NaN is neither more nor less, and the first stands
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What part of the store a question sees."""
@@ -47,7 +56,6 @@ class AskState:
 
     question: str
     searched: str
-    follow_up: str
     wanted: str
     scope: Scope
     budget: Budget
@@ -57,6 +65,7 @@ class AskState:
     ends: float | None
     max_cost: Decimal | None
     asking: Asking
+    follow_up: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
