@@ -171,10 +171,10 @@ def test_a_model_of_ones_own_that_keeps_failing_is_left_alone(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = BreakerPolicy(in_a_row=2, lasting=0)
-    monkeypatch.setattr("ragdiet.rag.Breaker", partial(Breaker, policy=policy))
+    monkeypatch.setattr("ragdiet.rag.rag.Breaker", partial(Breaker, policy=policy))
     small = Scripted("small", ModelUnavailable("gone", retryable=True))
     rag = made(database, Chain([Step(small), Step(Scripted("large", GOOD))]))
-    reasons = [rag.ask(QUESTION).attempts[1].reason for _ in range(3)]
+    reasons = [rag.ask(f"{QUESTION[:-1]} at place {n}?").attempts[1].reason for n in range(3)]
     assert [reason.split(":")[0] for reason in reasons] == ["ModelUnavailable", "ModelUnavailable", "CircuitOpen"]
     assert len(small.prompts) == 2
 

@@ -21,7 +21,7 @@ _OUTSIDE = 0.01
 """Share of the draws that may lie below the least, and above the most: with the error of what is known of chances and
 lengths that makes up for 5% of the asks."""
 
-_PRIOR_LENGTH = (math.log(0.12), 0.8)
+_PRIOR_LENGTH = (math.log(0.2), 0.8)
 """Mean and deviation of the logarithm of a reply's length over its cap, before any was seen."""
 _LENGTHS_WEIGH = 10
 _DIGITS = Decimal("1e-9")

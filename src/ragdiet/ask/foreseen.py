@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from ragdiet.account import PastAsk, PastReply, Ratio
     from ragdiet.types import Quote
 
-_ACCEPTED_WEIGHS = 8
+_ACCEPTED, _ACCEPTED_WEIGHS = 0.6, 8
+"""Of replies to questions that the corpus answers, the share that is accepted, before any was seen."""
 _CUT_OFF, _CUT_OFF_WEIGHS = 0.02, 20
 _CACHED, _CACHED_WEIGHS = 0.5, 4
-_UNKNOWN_SPREAD = 0.13
+_UNKNOWN_SPREAD = 0.16
 """Deviation of the logarithm of billed tokens over ours, of a model whose ratio was not learnt yet."""
 _REACH = 9.0  # a learnt band is this many deviations wide
 _WRITE, _READ = Decimal("0.25"), Decimal("0.9")
@@ -46,7 +47,7 @@ def reader_of(
     saved = _saved(prompt, quote.least - token, ratio)
     replies = len(seen.first)
     return Reader(
-        accepted=shrunk(seen.accepted, replies, confidence, _ACCEPTED_WEIGHS),
+        accepted=shrunk(seen.accepted, replies, _ACCEPTED * confidence, _ACCEPTED_WEIGHS),
         prompt=prompt if token else quote.expected,
         token=token,
         cap=cap,
