@@ -191,6 +191,10 @@ def test_a_change_of_the_collection_ends_it(asked: RAG, model: Dear, database: D
     assert model.asked == 3
     KeptAnswers(database, AnswerCache()).sweep("")
     assert rows(database) == 1
+    asked.ingest(DOCUMENTS[:1], sync=True)
+    assert rows(database) == 1
+    asked.sweep()
+    assert rows(database) == 0
 
 
 def test_a_collection_made_anew_has_no_answers(asked: RAG, model: Dear, database: Database) -> None:

@@ -1,6 +1,6 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.allowance import allowing
-from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget, budget_states
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.database_share import database_share
 from ragdiet.account.history import PastAsk, PastReply, Remembering
@@ -65,6 +65,7 @@ __all__ = [
     "affordable",
     "affordable_tokens",
     "allowing",
+    "budget_states",
     "database_share",
     "metered",
     "reached",

@@ -50,7 +50,7 @@ def list_(options: dict[str, Any]) -> None:
             _amount(budget, part) for part in (budget.most, state.spent, state.reserved, state.left)
         )
         until = f"{state.resets_at:%Y-%m-%d}" if state.resets_at else "never"
-        cells.append((budget.name, _bound(budget), budget.per, most, spent, reserved, left, until))
+        cells.append((budget.name, budget.binds, budget.per, most, spent, reserved, left, until))
     click.echo(columns(cells))
 
 
@@ -61,11 +61,6 @@ def remove(options: dict[str, Any], name: str) -> None:
     """Take the budget NAME away."""
     with opened(options) as rag:
         rag.budgets.remove(name)
-
-
-def _bound(budget: SpendingBudget) -> str:
-    whose = "all" if budget.tenant is None else f"tenant {budget.tenant!r}"
-    return f"{whose}, {'='.join(budget.tag)}" if budget.tag else whose
 
 
 def _amount(budget: SpendingBudget, part: Decimal) -> str:
