@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ragdiet import SpendingBudget
 from ragdiet.account import PostgresLedger, PriceBook
 from ragdiet.aio import AsyncRAG
 from ragdiet.answers import AnswerCache, KeptAnswers, identity
@@ -499,6 +500,49 @@ def test_clear(asked: RAG, model: Dear) -> None:
     assert asked.answers.clear() == 1
     asked.ask(QUESTION)
     assert model.asked == 3
+
+
+@pytest.mark.parametrize("disliked", ["the first", "the one given again"])
+def test_what_was_not_liked_is_not_given_again(asked: RAG, model: Dear, disliked: str) -> None:
+    first, again = asked.ask(QUESTION), asked.ask(QUESTION)
+    asked.ask("Where do laptops go?")
+    asked.feedback(again.prompt_id, good=True)
+    assert asked.ask(QUESTION).attempts[-1].step == "reuse"
+    asked.feedback((first if disliked == "the first" else again).prompt_id, good=False)
+    assert asked.ask(QUESTION).attempts[-1].step == "read"
+    assert asked.ask("Where do laptops go?").attempts[-1].step == "reuse"
+    assert model.asked == 3
+
+
+def test_what_is_asked_again_to_judge_it_is_answered_anew(asked: RAG, model: Dear) -> None:
+    answer = asked.ask(QUESTION)
+    asked.feedback(answer.prompt_id, good=False)
+    asked.failures.tag(answer.prompt_id, answers=["three months"])
+    for asked_so_far in (2, 3):
+        replay = asked.failures.replay(answer.prompt_id)
+        assert (replay.fault, model.asked) == ("", asked_so_far)
+    assert asked.evaluate([{"question": QUESTION, "answers": ["three months"]}]).passed == 2
+    assert model.asked == 5
+
+
+def test_a_question_that_may_not_be_embedded_has_no_similar_one(
+    bedrock: BedrockServer, database: Database, model: Dear
+) -> None:
+    rag = RAG.connect(
+        database.dsn,
+        region="us-east-1",
+        embedder="bedrock:amazon.titan-embed-text-v2:0",
+        models=[model],
+        confidence=Sure(),
+        answer_cache=AnswerCache(similar=0.9),
+    )
+    with rag:
+        rag.migrate()
+        rag.ingest(DOCUMENTS)
+        rag.budgets.set(SpendingBudget(name="none", usd=0))
+        answer = rag.ask(QUESTION)
+    assert answer.outcome == "answered"
+    assert "keyword search alone" in answer.attempts[0].reason
 
 
 def test_tenants_share_no_answers(roles: Roles, model: Dear) -> None:

@@ -138,6 +138,9 @@ def test_rejected_files_end_with_status_3(environment: dict[str, str], tmp_path:
         (("--region", "us-east-1", "--model", "bedrock:no.such-model", "ask", "How long?"), "UnknownPrice"),
         (("--database", "host=127.0.0.1 port=1", "ask", "How long?"), "StoreUnavailable"),
         (("costs", "--since", "yesterday"), "neither a date"),
+        (("costs", "--since", "-5d"), "would end before it begins"),
+        (("costs", "--since", "2026-02-01", "--until", "2026-01-01"), "would end before it begins"),
+        (("costs", "--html", "no/such/folder/report.html"), "report.html cannot be written: No such file"),
     ],
 )
 def test_errors_are_one_line_and_no_traceback(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
@@ -14,9 +16,11 @@ from ragdiet.evaluation import read_labelled
 from ragdiet.failures import CAUSES, MEANINGS, Expected
 from ragdiet.failures.cause import Findings, propose
 from ragdiet.gold import holds
+from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.types import Document
+from tests.conftest import Roles
 from tests.test_ask import DOCUMENTS, Scripted, Sure, made
 
 REFUSAL = "I cannot answer this from the sources."
@@ -30,6 +34,7 @@ QUESTION = "How long is the notice period?"
         ("guard", Findings(outcome="failed", reason="guard failed")),
         ("inference error", Findings(outcome="failed", reason="models failed", in_corpus=True, rank=1)),
         ("inference error", Findings(outcome="failed", reason="out of time")),
+        ("inference error", Findings(outcome="abstained", reason="over budget", lacking=("long",))),
         ("input", Findings(outcome="clarify", reason="")),
         ("ingest gap", Findings(outcome="abstained", reason="nothing found", in_corpus=False)),
         ("ingest gap", Findings(outcome="abstained", reason="nothing found", lacking=("parental",))),
@@ -137,6 +142,46 @@ def test_failed_models_and_guards_are_told_apart(database: Database) -> None:
     assert rag.failures.show("broken-1").cause == "inference error"
     assert rag.failures.list(cause="inference error")
     assert rag.failures.list(cause="guard") == ()
+
+
+def test_an_ask_that_nobody_waited_for_is_no_failure(database: Database, dsn: str) -> None:
+    rag = made(database)
+    with rag.ask(QUESTION, stream=True) as stream:
+        next(iter(stream))
+    with cancelled_by(given_up := Event()):
+        given_up.set()
+        assert rag.ask(QUESTION).outcome == "failed"
+    assert rag.failures.list(state=None) == ()
+    with psycopg.connect(dsn) as connection:
+        reasons = {row[0] for row in connection.execute("SELECT reason FROM ragdiet.ask")}
+    assert "cancelled" in reasons
+
+
+def test_words_that_only_ask_are_no_gap(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask("Which trains has the travel desk?", prompt_id="which")
+    rag.ask("Which parental trains has the travel desk?", prompt_id="gap")
+    assert rag.failures.show("which").cause != "ingest gap"
+    assert rag.failures.show("gap").evidence.startswith("no chunk has: parental;")
+
+
+def test_two_tenants_may_choose_the_same_prompt_id(roles: Roles) -> None:
+    with closing(Database(roles.app, timeout=5)) as store:
+        rag = made(store, Scripted("shy", REFUSAL))
+        rag.ingest(DOCUMENTS, tenant="other")
+        asked = {"": QUESTION, "other": "Where do laptops go?"}
+        for tenant, question in asked.items():
+            rag.ask(question, prompt_id="mine", tenant=tenant)
+            rag.feedback("mine", good=False, tenant=tenant)
+        for tenant, question in asked.items():
+            (case,) = rag.failures.list(tenant=tenant)
+            assert (case.prompt_id, case.question) == ("mine", question)
+        rag.ledger.flush()
+    with psycopg.connect(roles.admin) as connection:
+        assert dict(connection.execute("SELECT tenant, question FROM ragdiet.ask").fetchall()) == asked
+    with closing(Database(roles.admin)) as store:
+        rows = made(store).costs(by=["tenant", "outcome"])
+        assert sorted((row.keys[0], row.asks) for row in rows if row.keys[1] == "abstained") == [("", 1), ("other", 1)]
 
 
 def test_an_answer_that_was_liked_is_no_failure(database: Database, dsn: str) -> None:

@@ -3,6 +3,7 @@ from ragdiet.account.allowance import allowing
 from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget, budget_states
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.database_share import database_share
+from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, PastReply, Remembering
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
@@ -67,6 +68,7 @@ __all__ = [
     "allowing",
     "budget_states",
     "database_share",
+    "exact_sum",
     "metered",
     "reached",
 ]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from ragdiet.account.exact import exact_sum
 from ragdiet.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class BudgetState:
     @property
     def left(self) -> Decimal:
         """Below zero where calls were billed for more than their worst case."""
-        return self.budget.most - self.spent - self.reserved
+        return exact_sum((self.budget.most, self.spent.copy_negate(), self.reserved.copy_negate()))
 
     @property
     def is_past_soft(self) -> bool:

@@ -29,7 +29,7 @@ MEANINGS: dict[Cause, str] = {
     "diet dropped it": "a hit holds it, but the context does not",
     "unsupported answer": "the context holds it, but the answer says something else",
     "wrong model": "the context holds it, but the model did not find it there",
-    "inference error": "the models failed, or had no time",
+    "inference error": "the models failed, or had no time or money left",
     "guard": "a guard refused the question, its sources or the reply, or could not say",
     "stale corpus": "the collection has changed since, and now holds it where it did not",
 }
@@ -65,7 +65,7 @@ def propose(found: Findings) -> tuple[Cause, str]:
     """
     if found.reason in ("refused", "guard failed"):
         return "guard", f"the ask ended as {found.reason!r}"
-    if found.reason in ("models failed", "out of time"):
+    if found.reason in ("models failed", "out of time", "over budget"):
         return "inference error", f"the ask ended as {found.reason!r}"
     if found.outcome == "clarify":
         return "input", "choices were offered instead of an answer"

@@ -13,7 +13,7 @@ from ragdiet.failures.cause import CAUSES, Cause
 from ragdiet.failures.issue import as_issue, as_line
 from ragdiet.failures.kept import Kept
 from ragdiet.failures.replay import Corpus, Replay, Stages, replayed
-from ragdiet.retrieve import Vocabulary
+from ragdiet.retrieve import Vocabulary, without_question_words
 from ragdiet.store import find_corpus
 from ragdiet.types import Outcome
 
@@ -160,7 +160,8 @@ class Failures:
 
     def _lacks(self, corpus_id: int, language: str, tenant: str, question: str) -> tuple[str, ...]:
         """Content words of the question that no chunk of the corpus has."""
-        words = {word: analyzer(language).terms(word) for word in question.split()}
+        asked = without_question_words(question, language).split()
+        words = {word: analyzer(language).terms(word) for word in asked}
 
         def lacking(connection: psycopg.Connection) -> tuple[str, ...]:
             vocabulary = Vocabulary(connection, corpus_id, analyzer(language))

@@ -24,11 +24,14 @@ class Learning(Questions):
     """Labels, feedback and failures."""
 
     def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
-        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``,
+        and is not given again: who asks the same is answered anew.
 
         The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
         """
         self._check_schema()
+        if not good:  # first: what fails after it is said again
+            self._answers_of(self._tenant(tenant)).forget(prompt_id)
         self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
 
     def evaluate(
@@ -48,7 +51,9 @@ class Learning(Questions):
 
         owner = self._tenant(tenant)
         return evaluate(
-            lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+            lambda question, collection, of: self.ask(
+                question, collection=collection, tenant=owner if of is None else of, fresh=True
+            ),
             labelled(questions),
             self.failures if cases else None,
             owner,
