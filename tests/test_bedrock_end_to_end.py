@@ -13,6 +13,7 @@ from ragdiet.errors import BudgetTooSmall
 from ragdiet.rag import RAG
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Usage
+from tests.stand_in import its_environment
 
 CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
 DOCUMENTS = (
@@ -25,10 +26,8 @@ QUESTION = "How long is the notice period for permanent staff?"
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 

@@ -47,6 +47,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Generation, Prompt
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 
 CHEAP, DEAR, TITAN = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0", "amazon.titan-embed-text-v2:0"
 QUESTION = "How long is the notice period for permanent staff?"
@@ -58,10 +59,8 @@ DOCUMENTS = (
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 
