@@ -2,7 +2,7 @@
 
 The usual order is: search; if the hits do not look as if they held the answer, search again, wider; read with each
 model from the cheapest up until an answer is accepted; else the safe reply. A guard's attempts stand between the
-steps; one that refuses ends in the safe reply.
+steps; one that refuses ends in the safe reply, and so does a model's refusal that its step believes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Chain:
     last are put there where they are not given.
 
     Models are asked about hits that a search let pass: after one that did not, the chain goes on with the next
-    ``Research``, or the safe reply. After a reply that was not accepted it goes on with the next step of either kind.
+    ``Research``, or the safe reply. After a reply that was not accepted it goes on with the next step of either kind,
+    unless a step's ``declines`` has believed that the sources hold no answer: then with the safe reply.
 
     >>> [step.name for step in Chain([Research(), Step("local:extractive")]).steps]
     ['retrieve', 're-search', 'read', 'safe reply']
@@ -99,7 +100,7 @@ def next_step(attempts: Sequence[Attempt], chain: Chain) -> ChainStep | None:
     >>> next_step([], Chain([Step("local:extractive")])).name
     'retrieve'
     """
-    if attempts and attempts[-1].step == "guard" and not attempts[-1].accepted:
+    if attempts and (attempts[-1].settles or (attempts[-1].step == "guard" and not attempts[-1].accepted)):
         return chain.safe_reply
     place = 0
     for attempt in attempts:

@@ -115,10 +115,12 @@ class Learning(Questions):
         owner = self._tenant(tenant)
         setup = self._setup_with(checked_name(collection or self.collection, "collection"), owner)
         rehearsal = Rehearsal(self.confidence, gate=0.0)
-        if own := [step.id for step in self._asker.chain.reads if str(step.accept) != str(confident())]:
+        if own := [
+            step.id for step in self._asker.chain.reads if str(step.accept) != str(confident()) or step.declines
+        ]:
             raise InvalidArgument(
-                f"the chain accepts what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
-                "calibrate with the rule confident()"
+                f"the chain judges what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
+                "calibrate with the rule confident(), and without declines"
             )
         pieces = self._pieces | {"confidence": rehearsal, "answer_cache": None, "keep_failures": False}
         from ragdiet.rag.rag import RAG
