@@ -150,11 +150,11 @@ def faults(where: str = "local") -> Row:
     return {
         "asks": len(table),
         "exceptions": sum(str(row["outcome"]).startswith("raised") for row in table),
-        "prices that are not the sum of their rows": sum(not row["adds_up"] for row in table),
-        "wrong answers": sum(row["wrong"] for row in table),
-        "seconds of an ask while all is well, median": round(median(well), 2),
-        "most seconds past the deadline": round(max(late), 3),
-        "over 250 ms past it": sum(seconds > 0.25 for seconds in late),
+        "prices_that_are_not_their_rows": sum(not row["adds_up"] for row in table),
+        "wrong_answers": sum(row["wrong"] for row in table),
+        "seconds_while_all_is_well_p50": round(median(well), 2),
+        "most_seconds_past_the_deadline": round(max(late), 3),
+        "over_250_ms_past_it": sum(seconds > 0.25 for seconds in late),
         "outcomes": [
             {
                 "step": step,
