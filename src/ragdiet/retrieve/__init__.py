@@ -5,6 +5,7 @@ from ragdiet.retrieve.phrases import PhraseMatches, phrase_matches
 from ragdiet.retrieve.question import ParsedQuestion, Phrase, parse_question, without_exclusions
 from ragdiet.retrieve.rerank import reranked
 from ragdiet.retrieve.research import CorpusRewriter, re_search
+from ragdiet.retrieve.rewrite import without_question_words
 from ragdiet.retrieve.spelling import Correction, corrected
 from ragdiet.retrieve.tune import Grades, Tuning, learn_weight, tune
 from ragdiet.retrieve.vocabulary import Vocabulary
@@ -31,4 +32,5 @@ __all__ = [
     "tune",
     "with_neighbours",
     "without_exclusions",
+    "without_question_words",
 ]
