@@ -25,6 +25,7 @@ from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.reached import reached
+from ragdiet.account.storable import storable
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
@@ -71,4 +72,5 @@ __all__ = [
     "exact_sum",
     "metered",
     "reached",
+    "storable",
 ]

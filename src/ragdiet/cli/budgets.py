@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ragdiet.account import SpendingBudget
+from ragdiet.amounts import dollars
 from ragdiet.cli.root import main, opened
 from ragdiet.terminal import columns
 
@@ -64,4 +65,4 @@ def remove(options: dict[str, Any], name: str) -> None:
 
 
 def _amount(budget: SpendingBudget, part: Decimal) -> str:
-    return f"${part:f}" if budget.unit == "usd" else f"{part:,f}"
+    return dollars(part) if budget.unit == "usd" else f"{part:,f}"

@@ -139,7 +139,8 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
         self._searchable: set[tuple[str, str]] = set()
         self._allow_building = allow_building
         self._named = Named(None, None)
-        self.failures = Failures(store, self, self._tenant)
+        masking = masking or Masking()
+        self.failures = Failures(store, self, self._tenant, masking.for_record)
         self._pieces: dict[str, Any] = {
             "chain": chain,
             "chunker": chunker,
@@ -176,7 +177,6 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
         self.confidence: Confidence = confidence
         settings = _answer_settings(answer_cache, generators)
         tokens = token_model(embedder) if late_interaction else None
-        masking = masking or Masking()
         guards = (InjectionGuard(),) if guards is None else guards
         self._outgoing = Outgoing(self.ledger, masking)
         embedder = self._outgoing.embedder(embedder)

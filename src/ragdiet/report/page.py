@@ -241,7 +241,7 @@ def _dearest(report: SpendReport, ids: count[int]) -> str:
             escape(one.model),
             escape(one.outcome),
             escape(one.tenant),
-            f"{one.finished_at:%Y-%m-%d}",
+            f"<span class=day>{one.finished_at:%Y-%m-%d}</span>",
             f"<code>{escape(one.prompt_id)}</code>",
             dollars(one.cost),
         )
