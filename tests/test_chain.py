@@ -97,7 +97,7 @@ def test_a_guard_that_refuses_ends_it() -> None:
     searched = Attempt(step="retrieve", accepted=True, reason="")
     masked, refused = (Attempt(step="guard", accepted=accepted, reason="") for accepted in (True, False))
     assert next_step([refused], chain) == SafeReply()
-    assert next_step([masked, searched, masked], chain) == Step("small")
+    assert next_step([masked, searched, masked], chain) == chain.reads[0]
     read = Attempt(step="read", model="small", accepted=True, reason="")
     assert next_step([masked, searched, masked, read], chain) is None
 
@@ -190,6 +190,9 @@ def test_a_corpus_that_is_unlikely_to_hold_an_answer() -> None:
     rule = unlikely(0.5) & confident(0.6)
     assert str(rule) == "chance of an answer under 0.50 and confidence at or over 0.60"
     assert unlikely(0.5).judge(facts(found=0.49)) == (True, "chance of an answer 0.49 under 0.50")
+    assert str(unlikely()) == "chance of an answer under the confidence model's threshold"
+    assert unlikely().judge(facts(found=0.59)) == (True, "chance of an answer 0.59 under 0.60")
+    assert not unlikely()(facts(found=0.6))
     assert unlikely(0.5).judge(facts(found=0.5)) == (False, "chance of an answer 0.50 at or over 0.50")
     assert not rule(facts(0.5, found=0.1))
 

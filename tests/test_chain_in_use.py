@@ -88,6 +88,14 @@ def test_a_refusal_settles_an_ask_where_an_answer_is_unlikely(
         assert (answer.outcome, answer.confidence, answer.attempts[-1].reason) == ("abstained", 0.0, "not supported")
 
 
+def test_by_default_a_refusal_is_believed_where_no_reply_could_be_accepted(database: Database) -> None:
+    confidence = Sure(retrieval=0.6, answer=0.6)
+    rag = made(database, Chain.of([Scripted("small", "NOT FOUND"), Scripted("large", GOOD)]), confidence, clarify=False)
+    assert steps(rag.ask(QUESTION)) == ["retrieve", "small", "large"]
+    confidence.accept = 0.7
+    assert steps(rag.ask(QUESTION, fresh=True)) == ["retrieve", "small", "safe reply"]
+
+
 @pytest.mark.parametrize("reply", ["Three months.", "", GOOD])
 def test_only_a_refusal_is_believed(database: Database, reply: str) -> None:
     small = Step(Scripted("small", reply), accept=confident(0.5), declines=unlikely(1))

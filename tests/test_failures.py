@@ -380,7 +380,7 @@ def test_a_corpus_that_has_caught_up(database: Database) -> None:
     assert rag.failures.tag("early", answers=["swordfish"]).cause == "stale corpus"
 
 
-def test_words_that_only_ask_are_no_gap(database: Database) -> None:
+def test_how_many_is_no_gap(database: Database) -> None:
     rag = made(database, Scripted("shy", REFUSAL))
     rag.ask(MONTHS, prompt_id="one")
     assert rag.failures.show("one").cause == "wrong model"

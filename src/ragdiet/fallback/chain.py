@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from ragdiet.errors import InvalidArgument
+from ragdiet.fallback.conditions import unlikely
 from ragdiet.fallback.steps import ChainStep, Research, SafeReply, Search, Step
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Chain:
 
     @classmethod
     def of(cls, models: Sequence[Generator | str], *, research: bool = True) -> Self:
-        """The chain of these models in their order, with a second search before them."""
-        return cls([*([Research()] if research else []), *(Step(model) for model in models)])
+        """The chain of these models in their order, with a second search before them. A model's refusal is believed
+        where no reply of the next one could be accepted."""
+        return cls([*([Research()] if research else []), *(Step(model, declines=unlikely()) for model in models)])
 
     @property
     def reads(self) -> tuple[Step, ...]:
@@ -79,6 +81,10 @@ class Chain:
     def wrapped(self, wrapped: Callable[[Generator], Generator]) -> Chain:
         """The same chain with each model wrapped."""
         return self._each(lambda model: model if isinstance(model, str) else wrapped(model))
+
+    def unbelieving(self) -> Chain:
+        """The same chain, in which no model's refusal settles an ask."""
+        return Chain([replace(step, declines=None) if isinstance(step, Step) else step for step in self.steps])
 
     def _each(self, made: Callable[[Generator | str], Generator | str]) -> Chain:
         return Chain([replace(step, model=made(step.model)) if isinstance(step, Step) else step for step in self.steps])
