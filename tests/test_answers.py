@@ -26,6 +26,7 @@ from ragdiet.testing.bedrock import BedrockServer
 from ragdiet.types import Answer, Document, Generation, GuardVerdict, Prompt, Quote, Usage
 from tests.conftest import Roles
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 from tests.test_ask import DOCUMENTS, Scripted, Sure
 
 LITE = "us.amazon.nova-lite-v1:0"
@@ -85,10 +86,8 @@ def made(database: Database, model: Dear, **pieces: Any) -> RAG:
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(LITE,)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(LITE,)) as server, its_environment(server):
         yield server
 
 
@@ -192,6 +191,10 @@ def test_a_change_of_the_collection_ends_it(asked: RAG, model: Dear, database: D
     assert model.asked == 3
     KeptAnswers(database, AnswerCache()).sweep("")
     assert rows(database) == 1
+    asked.ingest(DOCUMENTS[:1], sync=True)
+    assert rows(database) == 1
+    asked.sweep()
+    assert rows(database) == 0
 
 
 def test_a_collection_made_anew_has_no_answers(asked: RAG, model: Dear, database: Database) -> None:

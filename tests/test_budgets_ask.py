@@ -18,6 +18,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Answer, Document
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 from tests.test_bedrock_end_to_end import CHEAP, DEAR, DOCUMENTS, QUESTION
 
 RERANKER = "amazon.rerank-v1:0"
@@ -26,10 +27,8 @@ LOW = "0.0000001"
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
 import psycopg
 import pytest
@@ -18,11 +18,11 @@ from ragdiet.aio import AsyncRAG
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker, BreakerPolicy
 from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed
-from ragdiet.fallback import Check, Facts
+from ragdiet.fallback import Check, Facts, unlikely
 from ragdiet.observe import seconds_left
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Generation, GuardVerdict, Prompt
+from ragdiet.types import Embedding, EmbedKind, Generation, GuardVerdict, Prompt
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure, steps
 
@@ -67,6 +67,74 @@ def test_a_step_that_always_refuses_ends_in_the_safe_reply(database: Database) -
     assert answer.text.startswith(
         "Ich habe keine Antwort gefunden, die durch die Dokumente klar belegt ist.\nAm nächsten"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "taken", "said"),
+    [
+        (0.55, ["retrieve", "small", "safe reply"], "and that settles it: chance of an answer 0.55 under 0.60"),
+        (0.6, ["retrieve", "small", "large"], "which settles nothing: chance of an answer 0.60 at or over 0.60"),
+    ],
+)
+def test_a_refusal_settles_an_ask_where_an_answer_is_unlikely(
+    database: Database, found: float, taken: list[str], said: str
+) -> None:
+    chain = Chain([Step(Scripted("small", "NOT FOUND"), declines=unlikely(0.6)), Step(Scripted("large", GOOD))])
+    answer = made(database, chain, Sure(retrieval=found), clarify=False).ask(QUESTION)
+    assert steps(answer) == taken
+    assert answer.attempts[1].reason == f"the model did not find the answer in the sources, {said}"
+    assert answer.attempts[1].settles == (taken[-1] == "safe reply")
+    if taken[-1] == "safe reply":
+        assert (answer.outcome, answer.confidence, answer.attempts[-1].reason) == ("abstained", 0.0, "not supported")
+
+
+def test_by_default_a_refusal_is_believed_where_no_reply_could_be_accepted(database: Database) -> None:
+    confidence = Sure(retrieval=0.6, answer=0.6)
+    rag = made(database, Chain.of([Scripted("small", "NOT FOUND"), Scripted("large", GOOD)]), confidence, clarify=False)
+    assert steps(rag.ask(QUESTION)) == ["retrieve", "small", "large"]
+    confidence.accept = 0.7
+    assert steps(rag.ask(QUESTION, fresh=True)) == ["retrieve", "small", "safe reply"]
+
+
+@pytest.mark.parametrize("reply", ["Three months.", "", GOOD])
+def test_only_a_refusal_is_believed(database: Database, reply: str) -> None:
+    small = Step(Scripted("small", reply), accept=confident(0.5), declines=unlikely(1))
+    chain = Chain([small, Step(Scripted("large", GOOD), accept=lambda facts: True)])
+    answer = made(database, chain, Sure(retrieval=0.7, answer=0.1), clarify=False).ask(QUESTION)
+    assert steps(answer) == ["retrieve", "small", "large"]
+
+
+def test_a_plan_knows_that_a_refusal_may_end_it(database: Database) -> None:
+    plans = []
+    for declines in (None, unlikely(0.6)):
+        steps = [Step(Scripted("small", "NOT FOUND"), declines=declines), Step(Scripted("large", GOOD))]
+        plans.append(made(database, Chain(steps)).chain.explain(QUESTION))
+    always, believed = ({step.model: step for step in plan.steps} for plan in plans)
+    assert believed["large"].reached < always["large"].reached
+    assert "believed to have found nothing where chance of an answer under 0.60" in believed["small"].condition
+
+
+def test_a_plan_learns_how_often_a_refusal_ended_an_ask(database: Database) -> None:
+    chain = Chain([Step(Scripted("small", "NOT FOUND"), declines=unlikely(1)), Step(Scripted("large", GOOD))])
+    rag = made(database, chain, Sure(retrieval=0.9), ledger=MemoryLedger(), clarify=False)
+
+    def reached() -> float:
+        return {step.model: step.reached for step in rag.chain.explain(QUESTION).steps}["large"]
+
+    before = reached()
+    for _ in range(10):
+        assert rag.ask(QUESTION, fresh=True).outcome == "abstained"
+    assert reached() < before
+
+
+def test_a_plan_awaited(database: Database) -> None:
+    rag = made(database, Chain([Step(Scripted("small", GOOD))]))
+
+    async def run() -> None:
+        door = AsyncRAG(rag)
+        assert await door.chain.explain(QUESTION) == rag.chain.explain(QUESTION)
+
+    asyncio.run(run())
 
 
 def test_a_search_that_always_refuses_asks_no_model(database: Database) -> None:
@@ -171,9 +239,9 @@ def test_a_model_of_ones_own_that_keeps_failing_is_left_alone(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = BreakerPolicy(in_a_row=2, lasting=0)
-    monkeypatch.setattr("ragdiet.rag.Breaker", partial(Breaker, policy=policy))
+    monkeypatch.setattr("ragdiet.rag.rag.Breaker", partial(Breaker, policy=policy))
     small = Scripted("small", ModelUnavailable("gone", retryable=True))
-    rag = made(database, Chain([Step(small), Step(Scripted("large", GOOD))]))
+    rag = made(database, Chain([Step(small), Step(Scripted("large", GOOD))]), answer_cache=None)
     reasons = [rag.ask(QUESTION).attempts[1].reason for _ in range(3)]
     assert [reason.split(":")[0] for reason in reasons] == ["ModelUnavailable", "ModelUnavailable", "CircuitOpen"]
     assert len(small.prompts) == 2
@@ -290,3 +358,110 @@ def test_an_ask_whose_task_is_cancelled_ends_at_its_next_step(database: Database
     assert answered.outcome == "answered"
     assert len(large.prompts) == 1
     assert {call.status for call in ledger.calls if call.stage == "generate"} == {"done"}
+
+
+def interrupted(error: BaseException) -> Callable[[Facts], bool]:
+    def accept(facts: Facts) -> bool:
+        raise error
+
+    return accept
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(KeyboardInterrupt(), "cancelled"), (KeyError("answer"), "raised KeyError")]
+)
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_ask_that_an_error_ends_has_its_row(
+    database: Database, dsn: str, error: BaseException, reason: str, streams: bool
+) -> None:
+    rag = made(database, Chain([Step(Streaming("small", GOOD), accept=interrupted(error))]))
+    with pytest.raises(type(error)):
+        _ = rag.ask(QUESTION, stream=True).answer if streams else rag.ask(QUESTION)
+    assert outcomes(dsn) == [("failed", reason)]
+    (case,) = rag.failures.list()
+    assert [attempt["step"] for attempt in rag.failures.show(case.prompt_id).record["attempts"]] == ["retrieve"]
+
+
+def test_an_ask_that_an_argument_lets_not_begin_has_none(database: Database, dsn: str) -> None:
+    with pytest.raises(InvalidArgument):
+        made(database, Chain([Step(Scripted("small", GOOD))])).ask(QUESTION, budget=0)
+    assert outcomes(dsn) == []
+
+
+class Away:
+    """A piece of one's own that works elsewhere, and cannot be reached."""
+
+    name = "away"
+
+    def rerank(self, question: str, texts: Sequence[str], *, k: int) -> NoReturn:
+        raise ConnectionResetError("reset by peer")
+
+    def check_input(self, text: str) -> NoReturn:
+        raise TimeoutError("no word in 5 s")
+
+
+class AwayEmbedder(WordEmbedder):
+    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
+        if kind == "query":
+            raise ConnectionResetError("reset by peer")
+        return super().embed(texts, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "outcome", "said"),
+    [
+        (
+            {"embedder": AwayEmbedder()},
+            "answered",
+            "keyword search alone, since the embedder failed: test:words",
+        ),
+        ({"reranker": Away()}, "answered", "in the retriever's order, since the reranker failed: away cannot"),
+        ({"guards": [Away()]}, "failed", "away: could not judge: ModelTimeout: away did not answer in time"),
+    ],
+)
+def test_pieces_of_ones_own_that_cannot_be_reached(
+    database: Database, pieces: dict[str, Any], outcome: str, said: str
+) -> None:
+    made(database, Chain([Step(Scripted("small", GOOD))]))
+    given: dict[str, Any] = {
+        "embedder": WordEmbedder(),
+        "confidence": Sure(),
+        "models": [Scripted("small", GOOD)],
+    } | pieces
+    answer = RAG(database, **given).ask(QUESTION)
+    assert answer.outcome == outcome
+    assert said in answer.attempts[0].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("Three\0 months [1].", "Three\ufffd months [1]."), ("Three \ud800 [1].", "Three \ufffd [1].")]
+)
+def test_a_reply_that_postgresql_cannot_hold_has_its_row(database: Database, dsn: str, text: str, kept: str) -> None:
+    answer = made(database, Chain([Step(Scripted("small", text))])).ask(QUESTION)
+    assert (answer.outcome, answer.text) == ("answered", text)
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT record ->> 'answer' FROM ragdiet.ask").fetchone() == (kept,)
+
+
+def test_an_error_that_postgresql_cannot_hold_has_its_row(database: Database, dsn: str) -> None:
+    model = Scripted("small", ModelUnavailable("gone\0", code="Gone\0"))
+    assert made(database, Chain([Step(model)])).ask(QUESTION).outcome == "failed"
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT error FROM ragdiet.call WHERE stage = 'generate'").fetchone() == (
+            "Gone\ufffd",
+        )
+
+
+def test_a_confidence_that_is_no_number_is_none(database: Database, dsn: str) -> None:
+    answer = made(database, Chain([Step(Scripted("small", GOOD))]), Sure(answer=float("nan"))).ask(QUESTION)
+    assert (answer.outcome, answer.confidence) == ("abstained", 0.0)
+    assert outcomes(dsn) == [("abstained", "not supported")]
+    assert made(database, Chain([Step(Scripted("small", GOOD))]), Sure(answer=7.0)).ask(QUESTION).confidence == 1.0
+
+
+def test_tags_that_cannot_be_kept_are_told_at_once(database: Database, dsn: str) -> None:
+    rag = made(database, Chain([Step(Scripted("small", GOOD))]))
+    for tags in ({"team": "a\0"}, {"team": "\ud800"}, {"team\n": "a"}, {"team": 5}):
+        with pytest.raises(InvalidArgument, match="tag"):
+            rag.ask(QUESTION, tags=tags)  # type: ignore[arg-type]
+    assert outcomes(dsn) == []

@@ -78,10 +78,10 @@ def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], h
 def test_from_a_failure_to_a_case_that_passes(environment: dict[str, str], handbook: Path, tmp_path: Path) -> None:
     environment = environment | {"RAGDIET_COLLECTION": "cases"}
     run(environment, "ingest", str(handbook))
-    assert run(environment, "failures", "list").stdout == "no such case is kept\n"
+    assert run(environment, "failures", "list", "--tag", "insurance").stdout == "no such case is kept\n"
     run(environment, "ask", "Which insurer covers dental treatment?")
     listed = run(environment, "failures", "list", "--json")
-    case = json.loads(listed.stdout)
+    case = json.loads(listed.stdout.splitlines()[0])  # the latest
     assert (case["kind"], case["question"]) == ("abstained", "Which insurer covers dental treatment?")
     name = case["prompt_id"]
     tagged = run(

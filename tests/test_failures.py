@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,8 +21,9 @@ from ragdiet.gold import holds
 from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Document
+from ragdiet.types import Document, GuardVerdict
 from tests.conftest import Roles
+from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure, made
 
 REFUSAL = "I cannot answer this from the sources."
@@ -308,3 +311,115 @@ def test_expectations() -> None:
     assert holds("答えは三か月です。", ["三か月"])
     assert not holds("anything", ["[1]"])
     assert not Expected()
+
+
+def test_nothing_is_kept_where_that_is_not_wanted(database: Database, dsn: str) -> None:
+    rag = made(database, Scripted("shy", REFUSAL), keep_failures=False)
+    assert rag.ask(QUESTION).outcome == "abstained"
+    assert rag.failures.list() == ()
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT outcome, record FROM ragdiet.ask").fetchall() == [("abstained", {})]
+
+
+class Blocks:
+    """A guard that refuses every question."""
+
+    name = "blocks"
+    is_local = True
+
+    def check_input(self, text: str) -> GuardVerdict:
+        return GuardVerdict(action="block", reason="no")
+
+
+MONTHS, PASSWORD = "How long is the notice period?", "What is the wifi password?"
+RULES = [Document(f"rule{n}", f"The notice period in case {n} is a notice period of a kind.") for n in range(12)]
+PARAGRAPHS = " ".join(f"Paragraph {n} speaks of the notice period." for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("cause", "said", "question", "expected", "pieces", "documents", "k"),
+    [
+        ("input", "choices were offered", "it?", "three months", {"clarify": True}, DOCUMENTS, 10),
+        ("input", "'notice' for 'notise'", "How long is the notise?", "three months",
+         {"confidence": Sure(retrieval=0.0)}, DOCUMENTS, 10),
+        ("ingest gap", "no chunk", PASSWORD, "swordfish", {}, DOCUMENTS, 10),
+        ("retrieval miss", "gate 1", MONTHS, "three months", {"confidence": Sure(retrieval=0.1)}, DOCUMENTS, 10),
+        ("ranking", "behind the hits", MONTHS, "Friday", {}, [*RULES, *DOCUMENTS], 2),
+        ("diet dropped it", "the context does not", MONTHS, "purple horse",
+         {}, [Document("long", f"{PARAGRAPHS} The purple horse eats grass.")], 10),
+        ("unsupported answer", "does not say it", MONTHS, "three months",
+         {"models": [Scripted("liar", "Nine weeks [1].")]}, DOCUMENTS, 10),
+        ("unsupported answer", "no reply was accepted", MONTHS, "three months",
+         {"models": [Scripted("right", "Three months [1].")], "confidence": Sure(answer=0.1)}, DOCUMENTS, 10),
+        ("wrong model", "the model said", MONTHS, "three months", {}, DOCUMENTS, 10),
+        ("inference error", "models failed", MONTHS, "three months",
+         {"models": [Scripted("broken", Throttled("busy"))]}, DOCUMENTS, 10),
+        ("guard", "refused", MONTHS, "three months", {"guards": [Blocks()]}, DOCUMENTS, 10),
+    ],
+)  # fmt: skip
+def test_the_causes_of_real_asks(
+    database: Database, cause: str, said: str, question: str, expected: str, pieces: dict[str, Any],
+    documents: Sequence[Document], k: int,
+) -> None:  # fmt: skip
+    given: dict[str, Any] = {"models": [Scripted("shy", REFUSAL)], "confidence": Sure(), "clarify": False} | pieces
+    rag = RAG(database, embedder=WordEmbedder(), answer_cache=None, **given)
+    rag.ingest(documents)
+    answer = rag.ask(question, k=k, budget=60)
+    if answer.outcome in ("answered", "clarify"):
+        rag.feedback(answer.prompt_id, good=False)
+    case = rag.failures.tag(answer.prompt_id, answers=[expected])
+    assert case.cause == cause, case.evidence
+    assert said in case.evidence
+
+
+def test_a_corpus_that_has_caught_up(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask(PASSWORD, prompt_id="early")
+    assert rag.failures.show("early").evidence == "no chunk has: wifi, password; say what was expected to know more"
+    rag.ingest([Document("wifi", "The wifi password is swordfish.")])
+    assert rag.failures.tag("early", answers=["swordfish"]).cause == "stale corpus"
+
+
+def test_how_many_is_no_gap(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask(MONTHS, prompt_id="one")
+    assert rag.failures.show("one").cause == "wrong model"
+    rag.ask("How long is the notice period of jo.doe@example.com?", prompt_id="two")
+    shown = rag.failures.show("two")
+    assert shown.cause == "wrong model"
+    assert "values masked" in shown.evidence
+
+
+def test_what_people_say_of_an_answer_is_masked(database: Database, dsn: str) -> None:
+    mail, card = "jo.doe@example.com", "4111 1111 1111 1111"
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask(MONTHS, prompt_id="one")
+    rag.feedback("one", good=False, note=f"{mail} paid with {card}")
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT note FROM ragdiet.feedback").fetchone() == (
+            "<EMAIL> paid with <CREDIT_CARD>",
+        )
+    assert rag.failures.show("one").note == "<EMAIL> paid with <CREDIT_CARD>"
+    case = rag.failures.tag("one", f"of {mail}", note=f"ask {mail}", answers=[f"write to {mail}"])
+    assert (case.tags, case.note) == (("of <EMAIL>",), "ask <EMAIL>")
+    assert case.expected.answers == (f"write to {mail}",)  # a reply is held against it
+    assert mail not in rag.failures.export("one")
+
+
+def test_ids_and_notes_that_nothing_can_have(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask(MONTHS, prompt_id="one")
+    for prompt_id in ("a\0", "\ud800", ""):
+        with pytest.raises(UnknownPrompt):
+            rag.feedback(prompt_id, good=True)
+        with pytest.raises(UnknownPrompt):
+            rag.failures.show(prompt_id)
+    with pytest.raises(InvalidArgument, match="surrogate"):
+        rag.feedback("one", good=True, note="\ud800")
+    with pytest.raises(InvalidArgument, match="surrogate"):
+        rag.failures.tag("one", "\ud800")
+
+
+@pytest.mark.parametrize("reason", ["over budget", "cancelled", "raised KeyError"])
+def test_an_ask_that_was_broken_off_is_no_models_fault(reason: str) -> None:
+    assert propose(Findings(outcome="failed", reason=reason, in_corpus=True))[0] == "inference error"

@@ -192,8 +192,8 @@ def test_a_row_that_the_database_refuses_is_not_lost(
     sent = call("c1")
     ledger.start(sent)
     with pytest.raises(StoreError):
-        ledger.start(call("c2", error="\0"))
-    ledger.settle(replace(done(sent, "0.25"), error="\0"))
+        ledger.start(call("c2", region="\0"))
+    ledger.settle(replace(done(sent, "0.25"), region="\0"))
     ledger.settle(done(call("c3"), "0.75"))
     ledger.flush()
     assert rows(running.dsn) == {"c1": ("started", Decimal("0.5")), "c3": ("done", Decimal("0.75"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -20,6 +21,14 @@ def checked_name(name: str, what: str) -> str:
 def checked_tenant(tenant: str) -> str:
     """``tenant``; the empty one is the default."""
     return checked_name(tenant, "tenant") if tenant else ""
+
+
+def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Names and values of tags, each of printable text. Raises InvalidArgument."""
+    for text in (part for pair in (tags or {}).items() for part in pair):
+        if not isinstance(text, str) or not text.isprintable():
+            raise InvalidArgument(f"the tag {text!r:.60} cannot be kept: give names and values of printable text")
+    return dict(tags or {})
 
 
 def checked_expiry(expires_at: datetime | timedelta | None) -> datetime | None:

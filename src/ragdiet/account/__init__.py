@@ -1,6 +1,6 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.allowance import allowing
-from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget, budget_states
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.database_share import database_share
 from ragdiet.account.exact import exact_sum
@@ -24,6 +24,8 @@ from ragdiet.account.postgres import PostgresLedger
 from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
+from ragdiet.account.reached import reached
+from ragdiet.account.storable import storable
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
@@ -65,7 +67,10 @@ __all__ = [
     "affordable",
     "affordable_tokens",
     "allowing",
+    "budget_states",
     "database_share",
     "exact_sum",
     "metered",
+    "reached",
+    "storable",
 ]

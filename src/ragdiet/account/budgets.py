@@ -110,6 +110,12 @@ class SpendingBudget:
         return "tokens" if self.usd is None else "usd"
 
     @property
+    def binds(self) -> str:
+        """Whose calls, for people."""
+        whose = "all" if self.tenant is None else f"tenant {self.tenant!r}"
+        return f"{whose}, {'='.join(self.tag)}" if self.tag else whose
+
+    @property
     def most(self) -> Decimal:
         """The limit in its unit."""
         return Decimal(self.tokens or 0) if self.usd is None else Decimal(self.usd)
@@ -134,6 +140,11 @@ class BudgetState:
     def left(self) -> Decimal:
         """Below zero where calls were billed for more than their worst case."""
         return exact_sum((self.budget.most, self.spent.copy_negate(), self.reserved.copy_negate()))
+
+    @property
+    def is_past_soft(self) -> bool:
+        """Whether as much as the share ``soft`` of the limit is spent or reserved."""
+        return self.spent + self.reserved >= Decimal(str(self.budget.soft)) * self.budget.most
 
 
 class Budgets:
@@ -170,10 +181,7 @@ class Budgets:
 
     def list(self) -> tuple[BudgetState, ...]:
         """Each budget with what is spent and left, by name."""
-        rows = self._database.run(
-            lambda connection: connection.execute(_LIST).fetchall(), tenant=self._tenant, repeatable=True
-        )
-        return tuple(_state(*row) for row in rows)
+        return self._database.run(budget_states, tenant=self._tenant, repeatable=True)
 
     def remove(self, name: str) -> None:
         """Raises InvalidArgument where there is none of that name."""
@@ -187,12 +195,16 @@ def _is_stored(part: object) -> bool:
     return isinstance(part, str) and "\0" not in part and not any("\ud800" <= sign <= "\udfff" for sign in part)
 
 
+def budget_states(connection: psycopg.Connection) -> tuple[BudgetState, ...]:
+    """Each budget that the connection may see, by name."""
+    return tuple(_state(*row) for row in connection.execute(_LIST))
+
+
 def _money(given: Decimal | str | int) -> Decimal:
     """USD to the last digit. Raises InvalidArgument."""
     try:
-        amount = (
-            Decimal(given) if isinstance(given, Decimal | str | int) and not isinstance(given, bool) else Decimal("NaN")
-        )
+        is_exact = isinstance(given, Decimal | str | int) and not isinstance(given, bool)
+        amount = Decimal(given if is_exact else "NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0 or amount.adjusted() > 30:

@@ -20,6 +20,7 @@ from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.ledger import Call
 from ragdiet.account.parked import Parked
 from ragdiet.account.spool import Spool, default_folder
+from ragdiet.account.storable import storable
 from ragdiet.account.strain import Strains
 from ragdiet.account.tally import Tally
 from ragdiet.account.waiting import WaitingRows
@@ -252,9 +253,10 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[
             connection.execute(_SETTLE, _parameters(row))
         else:
             values = {field.name: getattr(row, field.name) for field in fields(row)}
-            values |= {"tags": Jsonb(dict(row.tags)), "record": Jsonb(dict(row.record)), "at": at}
+            values |= {name: storable(values[name]) for name in ("question", "reason", "model")}
+            values |= {"tags": Jsonb(storable(row.tags)), "record": Jsonb(storable(row.record)), "at": at}
             connection.execute(_FINISH, values)
-            if row.outcome in ("failed", "abstained") and row.reason != "cancelled":
+            if row.record and row.outcome in ("failed", "abstained") and row.reason != "cancelled":
                 connection.execute(_OPEN, values)
     return started
 
@@ -267,11 +269,11 @@ def _parameters(call: Call) -> dict[str, Any]:
         "attempt": call.attempt,
         "stage": call.stage,
         "model": call.model,
-        "served": call.served,
+        "served": storable(call.served),
         "tier": call.tier,
         "region": call.region,
         "tenant": call.tenant,
-        "tags": Jsonb(dict(call.tags)),
+        "tags": Jsonb(storable(call.tags)),
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
@@ -282,6 +284,6 @@ def _parameters(call: Call) -> dict[str, Any]:
         "cost": call.cost,
         "status": call.status,
         "seconds": call.seconds,
-        "error": call.error,
+        "error": storable(call.error),
         "started_at": call.started_at,
     }

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ragdiet.account.ledger import Ledger, metered
+from ragdiet.account.reached import reached
 from ragdiet.protocols import Priced, PricedEmbedder, SentenceEmbedder, StreamingGenerator
 from ragdiet.types import Quote, Usage
 
@@ -39,7 +40,8 @@ class MeteredEmbedder:
 
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Embedding:
         with metered(self.ledger, stage="embed", model=self.space.model) as call:
-            embedding = self._embedder.embed(texts, kind=kind)
+            with reached(self.space.model):
+                embedding = self._embedder.embed(texts, kind=kind)
             call.settle(Usage(input_tokens=embedding.tokens))
         return embedding
 
@@ -53,7 +55,8 @@ class MeteredSentenceEmbedder(MeteredEmbedder):
 
     def embed_sentences(self, texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> Embedding:
         with metered(self.ledger, stage="embed", model=self.space.model) as call:
-            embedding = self._sentences.embed_sentences(texts, spans)
+            with reached(self.space.model):
+                embedding = self._sentences.embed_sentences(texts, spans)
             call.settle(Usage(input_tokens=embedding.tokens))
         return embedding
 

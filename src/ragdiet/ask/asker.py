@@ -77,6 +77,7 @@ class Asker:
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        keeps_records: bool = True,
         answers: KeptAnswers | None = None,
         similar: float | None = None,
         identity: str = "",
@@ -88,6 +89,7 @@ class Asker:
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
+        self._keeps_records = keeps_records
         self._spending = Spending(self._generators, ledger, guards)
         self._search = Searching(
             embedder=embedder,
@@ -220,58 +222,78 @@ class Asker:
         with ending(ends), database_use() as database, Asking(scope.collection) as asking:
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
-            judged = self._guards.question(checked, left=max_cost)
-            asked = follow_up(judged.text, history, default_counter(), language=self._language)
             state = AskState(
-                question=asked.question,
-                searched=asked.searched,
-                follow_up=asked.reason,
-                wanted=without_exclusions(asked.searched),
+                question=checked,
+                searched=checked,
+                wanted=checked,
                 scope=scope,
                 budget=DEFAULT_BUDGET if budget is None else _checked_budget(budget),
-                history=asked.history,
+                history=tuple(history),
                 follows=bool(history),
                 began=began,
                 ends=ends,
                 max_cost=max_cost,
-                attempts=[*judged.attempts],
-                reason=judged.refusal or "nothing found",
                 streams=streams,
                 database=database,
                 asking=asking,
             )
-            asking.took(state.attempts)
-            if self._reuse is None or judged.refusal:
-                answer = yield from self._answered(state)
-            else:
-                with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
-                    if turn.found is None:
-                        answer = yield from self._answered(state)
-                        turn.ends(state, answer)
-                    else:
-                        answer = self._given_again(state, turn.found)
+            try:
+                answer = yield from self._judged(state, fresh=fresh, leads=leads)
+            except BaseException as error:
+                self._broken_off(state, error)
+                raise
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
                 yield from pieces(answer.text)
             return answer
 
+    def _judged(self, state: AskState, *, fresh: bool, leads: bool) -> Steps[str, None, Answer]:
+        """The guards' word on the question, and then an answer that is there, or the chain's."""
+        judged = self._guards.question(state.question, left=state.max_cost)
+        state.attempts += judged.attempts
+        asked = follow_up(judged.text, state.history, default_counter(), language=self._language)
+        state.question, state.searched, state.history = asked.question, asked.searched, asked.history
+        state.follow_up, state.wanted = asked.reason, without_exclusions(asked.searched)
+        state.reason = judged.refusal or "nothing found"
+        state.asking.took(state.attempts)
+        if self._reuse is None or judged.refusal:
+            return (yield from self._answered(state))
+        with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
+            if turn.found is not None:
+                return self._given_again(state, turn.found)
+            answer = yield from self._answered(state)
+            turn.ends(state, answer)
+            return answer
+
     def _answered(self, state: AskState) -> Steps[str, None, Answer]:
         """Take the steps of the chain to their end."""
-        try:
-            while step := self._next(state):
-                began = time.perf_counter()
-                with attempt(len(state.attempts) + 1):
-                    made = yield from self._take(step, state)
-                state.attempts.append(replace(made, seconds=time.perf_counter() - began))
-                state.asking.took(state.attempts)
-                if not made.accepted:
-                    yield from state.taken_back(made.reason)
-        except GeneratorExit:  # the reader of a stream has left it
-            state.reason = "cancelled"
-            with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
-                self._answer(state)
-            raise
-        return self._answer(state)
+        while step := self._next(state):
+            began = time.perf_counter()
+            with attempt(len(state.attempts) + 1):
+                made = yield from self._take(step, state)
+            state.attempts.append(replace(made, seconds=time.perf_counter() - began))
+            state.asking.took(state.attempts)
+            if not made.accepted:
+                yield from state.taken_back(made.reason)
+        answer, row = self._made(state)
+        self._ledger.finish(row)
+        state.asking.ended(row, answer.attempts)
+        return answer
+
+    def _broken_off(self, state: AskState, error: BaseException) -> None:
+        """An ask that is over without an answer: left by its caller, as the reader of a stream leaves it, or ended by
+        an error that reaches him. It has its row all the same, unless an argument let it not begin."""
+        if state.asking.has_ended or (isinstance(error, InvalidArgument) and not state.attempts):
+            return
+        state.generation = state.clarification = None
+        state.reason = "cancelled"
+        with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
+            answer, row = self._made(state)
+            if isinstance(error, Exception):
+                self._ledger.finish(replace(row, reason=f"raised {type(error).__name__}"))
+            else:
+                self._ledger.finish(row)
+                state.asking.ended(row, answer.attempts)
 
     def _given_again(self, state: AskState, found: Found) -> Answer:
         """An answer that was there, as this ask's own."""
@@ -349,7 +371,8 @@ class Asker:
             case SafeReply():
                 return Attempt(step=step.name, accepted=True, reason=state.reason)
 
-    def _answer(self, state: AskState) -> Answer:
+    def _made(self, state: AskState) -> tuple[Answer, AskRow]:
+        """The answer of where the ask stands, and its row."""
         prompt_id = current().prompt_id
         outcome: Outcome = "answered"
         text, cited = "", tuple[Citation, ...]()
@@ -376,10 +399,7 @@ class Asker:
             choices=state.clarification.choices if state.clarification else (),
             database_cost=database_share(state.database.seconds, state.database.blocks),
         )
-        row = self._row(state, answer)
-        self._ledger.finish(row)
-        state.asking.ended(row, answer.attempts)
-        return answer
+        return answer, self._row(state, answer)
 
     def _row(self, state: AskState, answer: Answer) -> AskRow:
         trace, context = current(), answer.context
@@ -400,7 +420,7 @@ class Asker:
             database_seconds=state.database.seconds,
             database_blocks=state.database.blocks,
             database_cost=answer.database_cost,
-            record=record_of(state, answer, self._versions, self._guards.for_record),
+            record=record_of(state, answer, self._versions, self._guards.for_record) if self._keeps_records else {},
         )
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Accounted, Ledger, metered
+from ragdiet.account import Accounted, Ledger, metered, reached
 from ragdiet.ask.spending import Spending
-from ragdiet.ask.state import MOST_HITS, AskState, Scope
+from ragdiet.ask.state import MOST_HITS, AskState, Scope, probability
 from ragdiet.ask.vectors import QuestionVectors
 from ragdiet.errors import ModelError, OverBudget
 from ragdiet.fallback import Facts, Research, Search, Verdict, as_condition
@@ -72,7 +72,10 @@ class Searching:
         """How the question is to be searched for again."""
         scope = state.scope
         try:
-            return self._rewriter.rewrite(state.searched, state.hits, tenant=scope.tenant, collection=scope.collection)
+            with reached(type(self._rewriter).__name__):
+                return self._rewriter.rewrite(
+                    state.searched, state.hits, tenant=scope.tenant, collection=scope.collection
+                )
         except (ModelError, OverBudget) as error:
             return Rewritten(
                 question=state.searched,
@@ -102,7 +105,7 @@ class Searching:
         if not hits:
             return Attempt(step=step.name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
         state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
-        confidence = self._confidence.of_retrieval(wanted, hits)
+        state.found = confidence = probability(self._confidence.of_retrieval(wanted, hits))
         accepted, why = self.judged(step, wanted, hits, confidence, unspent=self._spending.unspent(state))
         reason = "; ".join((f"{len(hits)} hits, {why}", *notes))
         return Attempt(step=step.name, accepted=accepted, reason=reason, confidence=confidence)
@@ -122,6 +125,7 @@ class Searching:
                 question=wanted,
                 confidence=confidence,
                 threshold=self._confidence.gate,
+                found=confidence,
                 hits=hits,
                 unspent=unspent,
                 seconds_left=seconds_left(),
@@ -144,7 +148,7 @@ class Searching:
     def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
         if self._reranker is None or not hits:
             return hits
-        with self._reranker_row():
+        with self._reranker_row(), reached(self._reranker_name):
             return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
 
     @property
@@ -155,8 +159,11 @@ class Searching:
         """A row at no cost, unless the reranker writes its own."""
         if self._is_reranker_paid:
             return nullcontext()
-        name = getattr(self._reranker, "name", type(self._reranker).__name__)
-        return metered(self._ledger, stage="rerank", model=f"local:{name}")
+        return metered(self._ledger, stage="rerank", model=f"local:{self._reranker_name}")
+
+    @property
+    def _reranker_name(self) -> str:
+        return str(getattr(self._reranker, "name", type(self._reranker).__name__))
 
 
 def _said(error: ModelError | OverBudget) -> str:

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 MOST_HITS = 10_000
 
 
+def probability(confidence: float) -> float:
+    """A confidence of anybody's as a number from 0 to 1; what is no number is none.
+
+    >>> probability(float("nan")), probability(1.5)
+    (0.0, 1.0)
+    """
+    return min(1.0, max(0.0, confidence))  # in this order: a NaN is neither more nor less, and the first stands
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What part of the store a question sees."""
@@ -42,12 +51,12 @@ class AskState:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
-    ``corrected`` is the question as a second search asked it, where it was misspelt. ``readable`` is what the guards
-    leave of the hits. ``shown`` is the text that a stream has given, where it ``streams`` and did not take it back."""
+    ``corrected`` is the question as a second search asked it, where it was misspelt. ``found`` is the chance that the
+    corpus holds an answer, by the ``hits``, and ``readable`` what the guards leave of these. ``shown`` is the text that
+    a stream has given, where it ``streams`` and did not take it back."""
 
     question: str
     searched: str
-    follow_up: str
     wanted: str
     scope: Scope
     budget: Budget
@@ -57,9 +66,11 @@ class AskState:
     ends: float | None
     max_cost: Decimal | None
     asking: Asking
+    follow_up: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
+    found: float = 0.0
     readable: Readable | None = None
     context: Context | None = None
     generation: Generation | None = None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ragdiet.account import storable
 from ragdiet.analysis import analyzer
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures.case import Case, Expected, State
 from ragdiet.failures.cause import CAUSES, Cause
 from ragdiet.failures.issue import as_issue, as_line
 from ragdiet.failures.kept import Kept
-from ragdiet.failures.replay import Corpus, Replay, Stages, replayed
-from ragdiet.retrieve import Vocabulary, without_question_words
+from ragdiet.failures.replay import MASKED, Corpus, Replay, Stages, replayed
+from ragdiet.retrieve import CorpusRewriter, Vocabulary, without_question_words
 from ragdiet.store import find_corpus
 from ragdiet.types import Outcome
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from ragdiet.store import Database
 
 _MOST_LISTED = 10_000
+# Of "how long" it is not "long" that documents say.
+_HOW = re.compile(r"(?i)\bhow (?:many|much|long|old|far|tall|high|big|large|often|fast|soon|deep|wide|heavy)\b")
 _MOST_TEXT = 10_000  # characters of a note, tags and expectations
 
 
@@ -35,11 +39,18 @@ class Failures:
     issue of it; ``replay`` shows whether a change has mended it, and ``RAG.evaluate`` asks it again from then on.
     """
 
-    def __init__(self, database: Database, stages: Stages, tenant: Callable[[str | None], str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        stages: Stages,
+        tenant: Callable[[str | None], str],
+        for_record: Callable[[str], str],
+    ) -> None:
         self._database = database
         self._kept = Kept(database)
         self._stages = stages
         self._tenant = tenant
+        self._for_record = for_record
 
     def list(
         self,
@@ -81,19 +92,25 @@ class Failures:
         tenant: str | None = None,
     ) -> Case:
         """Add tags to a case, or say its cause, what it should have given, and whether it is one at all (``state``
-        "closed" is none). What is not given stays as it is. Without a cause of somebody's it is proposed anew."""
+        "closed" is none). What is not given stays as it is. Tags and notes
+        are masked. Without a cause of somebody's it is proposed anew."""
         _check("cause", cause, CAUSES)
         _check("state", state, get_args(State))
         _check("outcome", outcome, get_args(Outcome))
         for text in (*tags, *answers, *documents, note or ""):
-            if not isinstance(text, str) or len(text) > _MOST_TEXT or "\0" in text:
-                raise InvalidArgument(f"{text!r:.60} cannot be kept: give text of {_MOST_TEXT:,} characters at most")
+            _check_text(text)
         if not all(text.strip() for text in (*tags, *answers, *documents)):
             raise InvalidArgument("an empty tag, answer or document says nothing: leave it out")
         expected = Expected(answers=tuple(answers), documents=tuple(documents), outcome=outcome)
         owner = self._tenant(tenant)
         self._kept.tag(
-            owner, prompt_id, tags=tags, cause=cause, note=note, expected=expected if expected else None, state=state
+            owner,
+            prompt_id,
+            tags=tuple(map(self._for_record, tags)),
+            cause=cause,
+            note=None if note is None else self._for_record(note),
+            expected=expected if expected else None,
+            state=state,
         )
         case = self._kept.show(owner, prompt_id)
         if expected and (case.cause is None or case.evidence):
@@ -113,7 +130,7 @@ class Failures:
         ids = [prompt_ids] if isinstance(prompt_ids, str) else [*prompt_ids]
         cases = [self.show(prompt_id, tenant=tenant) for prompt_id in ids]
         if form == "issue":
-            return "\n".join(map(as_issue, cases))
+            return "\n".join(as_issue(case, self._for_record) for case in cases)
         for case in cases:
             if not case.expected:
                 raise InvalidArgument(
@@ -135,9 +152,8 @@ class Failures:
 
     def feedback(self, prompt_id: str, *, good: bool, note: str, tenant: str | None) -> None:
         """See ``RAG.feedback``."""
-        if len(note) > _MOST_TEXT or "\0" in note:
-            raise InvalidArgument(f"a note has {_MOST_TEXT:,} characters at most, and no NUL")
-        self._kept.feedback(self._tenant(tenant), prompt_id, good=good, note=note)
+        _check_text(note)
+        self._kept.feedback(self._tenant(tenant), prompt_id, good=good, note=self._for_record(note))
 
     def forget(self, older_than: timedelta) -> int:
         """Drop what asks saw and did that ended so long ago, but for cases; returns of how many."""
@@ -151,6 +167,7 @@ class Failures:
             Corpus(
                 version=corpus.version if corpus else None,
                 lacks=partial(self._lacks, corpus.id, corpus.language, case.tenant) if corpus else lambda _: (),
+                respells=partial(self._respells, case.tenant, case.collection),
                 has_document=partial(self._has, corpus.id, case.tenant) if corpus else lambda _: False,
             ),
             ask=ask,
@@ -160,8 +177,8 @@ class Failures:
 
     def _lacks(self, corpus_id: int, language: str, tenant: str, question: str) -> tuple[str, ...]:
         """Content words of the question that no chunk of the corpus has."""
-        asked = without_question_words(question, language).split()
-        words = {word: analyzer(language).terms(word) for word in asked}
+        content = without_question_words(_HOW.sub("how", MASKED.sub(" ", question)), language)
+        words = {word: analyzer(language).terms(word) for word in content.split()}
 
         def lacking(connection: psycopg.Connection) -> tuple[str, ...]:
             vocabulary = Vocabulary(connection, corpus_id, analyzer(language))
@@ -170,12 +187,26 @@ class Failures:
 
         return self._database.run(lacking, tenant=tenant, read_only=True)
 
+    def _respells(self, tenant: str, collection: str, question: str) -> tuple[str, ...]:
+        asked = CorpusRewriter(self._database).rewrite(
+            MASKED.sub(" ", question), (), tenant=tenant, collection=collection
+        )
+        return tuple(f"{change.corrected!r} for {change.written!r}" for change in asked.changes)
+
     def _has(self, corpus_id: int, tenant: str, document: str) -> bool:
         query = "SELECT 1 FROM ragdiet.document WHERE corpus_id = %s AND external_id = %s"
         return self._database.run(
             lambda connection: connection.execute(query, (corpus_id, document)).fetchone() is not None,
             tenant=tenant,
             read_only=True,
+        )
+
+
+def _check_text(text: str) -> None:
+    if not isinstance(text, str) or len(text) > _MOST_TEXT or storable(text) != text:
+        raise InvalidArgument(
+            f"{text!r:.60} cannot be kept: give text of {_MOST_TEXT:,} characters at most, without NUL and halves of "
+            "surrogate pairs"
         )
 
 

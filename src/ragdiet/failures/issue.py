@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.failures.cause import MEANINGS
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from ragdiet.failures.case import Case
 
 
-def as_issue(case: Case) -> str:
-    """Texts of the ask stand in blocks of code, so that nothing in them is read as Markdown."""
-    return "\n".join(_lines(case)) + "\n"
+def as_issue(case: Case, for_record: Callable[[str], str]) -> str:
+    """Texts of the ask stand in blocks of code, so that nothing in them is read as Markdown. They are masked already;
+    ``for_record`` masks what somebody said was expected."""
+    return "\n".join(_lines(case, for_record)) + "\n"
 
 
 def as_line(case: Case) -> str:
@@ -30,7 +31,7 @@ def as_line(case: Case) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def _lines(case: Case) -> Iterator[str]:
+def _lines(case: Case, for_record: Callable[[str], str]) -> Iterator[str]:
     record = case.record
     yield f"# {_titled(case)}"
     yield ""
@@ -60,7 +61,7 @@ def _lines(case: Case) -> Iterator[str]:
     if record.get("context"):
         yield from ("", "## Context", "", *_block(record["context"]))
     yield from ("", "## What was expected", "")
-    yield from _expectation(case)
+    yield from _expectation(case, for_record)
     yield from ("", "## See it again", "", "```sh", _command(case), "```")
     if versions := record.get("versions"):
         yield from ("", "## Versions", "", *_block(json.dumps(versions, indent=2, ensure_ascii=False)))
@@ -71,12 +72,12 @@ def _titled(case: Case) -> str:
     return f"{case.kind}: {_cell(words[:80])}{'...' if len(words) > 80 else ''}"
 
 
-def _expectation(case: Case) -> Iterator[str]:
+def _expectation(case: Case, for_record: Callable[[str], str]) -> Iterator[str]:
     expected = case.expected
     if not expected:
         yield "Nothing was said yet: `ragdiet failures tag` takes an answer, documents or an outcome."
     if expected.answers:
-        yield f"- an answer that says {' or '.join(f'`{_cell(answer)}`' for answer in expected.answers)}"
+        yield f"- an answer that says {' or '.join(f'`{_cell(for_record(answer))}`' for answer in expected.answers)}"
     if expected.documents:
         yield f"- a citation of {' or '.join(f'`{_cell(document)}`' for document in expected.documents)}"
     if expected.outcome:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ragdiet.errors import UnknownPrompt
+from ragdiet.errors import InvalidArgument, UnknownPrompt
 from ragdiet.failures.case import Case, Expected
+from ragdiet.observe import checked_id
 from ragdiet.store.tenancy import act_for
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Kept:
 
     def show(self, tenant: str, prompt_id: str) -> Case:
         """One case, with its record."""
+        _check_id(prompt_id)
         rows = self._run(
             tenant, lambda connection: _rows(connection, _SHOW, {"tenant": tenant, "prompt_id": prompt_id})
         )
@@ -137,6 +139,7 @@ class Kept:
 
     def feedback(self, tenant: str, prompt_id: str, *, good: bool, note: str) -> None:
         """What somebody thought of an answer; one that was not liked becomes a case."""
+        _check_id(prompt_id)
         values = {"tenant": tenant, "prompt_id": prompt_id, "good": good, "note": note}
 
         def write(connection: psycopg.Connection) -> int:
@@ -159,12 +162,22 @@ class Kept:
         return self._database.run(drop, tenant=None, repeatable=True)
 
     def _change(self, tenant: str, prompt_id: str, statement: str, values: dict[str, Any], missing: str) -> None:
+        _check_id(prompt_id)
         bound = values | {"tenant": tenant, "prompt_id": prompt_id}
         if not self._run(tenant, lambda connection: connection.execute(statement, bound).rowcount):
             raise UnknownPrompt(f"{missing} under the prompt_id {prompt_id!r}: list them to see which are")
 
     def _run(self, tenant: str, work: Callable[[psycopg.Connection], T]) -> T:
         return self._database.run(work, tenant=tenant, repeatable=True)
+
+
+def _check_id(prompt_id: str) -> None:
+    try:
+        checked_id(prompt_id)
+    except InvalidArgument as error:
+        raise UnknownPrompt(
+            f"nothing is kept under {prompt_id!r:.60}, which is no prompt_id: give an Answer's"
+        ) from error
 
 
 def _rows(connection: psycopg.Connection, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _WIDE = 200
 """Hits of the wide search in which what was expected is looked for."""
+
+MASKED = re.compile(r"<[A-Z][A-Z_]*>")
+"""A value of a question that was hidden before it was kept."""
 
 _NO_REPLY = ("did not find the answer", "cites none", "gave no text")
 
@@ -47,11 +51,12 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """What is asked of the stored collection itself: its version, which words it lacks, which documents it
-    has."""
+    """What is asked of the stored collection itself: its version, which words it lacks, how it writes those that are
+    misspelt, which documents it has."""
 
     version: int | None
     lacks: Callable[[str], tuple[str, ...]]
+    respells: Callable[[str], tuple[str, ...]]
     has_document: Callable[[str], bool]
 
 
@@ -59,7 +64,7 @@ def replayed(case: Case, stages: Stages, corpus: Corpus, *, ask: bool) -> Replay
     """Search, diet and, where ``ask`` says so, the models too, for the question as it was kept."""
     findings = _findings(case, stages, corpus)
     cause, evidence = propose(findings)
-    if "<" in case.question and "_" not in case.question and ">" in case.question:
+    if MASKED.search(case.question):
         evidence += "; the question was kept with values masked, so this is of the masked one"
     answer = stages.ask(case.question, collection=case.collection, tenant=case.tenant, fresh=True) if ask else None
     return Replay(
@@ -80,7 +85,8 @@ def _findings(case: Case, stages: Stages, corpus: Corpus) -> Findings:
         model_refused=any(
             attempt["step"] == "read" and any(said in attempt["reason"] for said in _NO_REPLY) for attempt in attempts
         ),
-        lacking=corpus.lacks(case.question),
+        lacking=(lacking := corpus.lacks(case.question)),
+        misspelt=corpus.respells(case.question) if lacking else (),
         has_moved=corpus.version != case.record.get("versions", {}).get("corpus"),
     )
     if not case.question.strip() or not (case.expected.answers or case.expected.documents):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, exact_sum, metered
+from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, exact_sum, metered, reached
 from ragdiet.errors import ModelError, OverBudget
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
@@ -103,7 +103,7 @@ class Guards:
                 continue
             began = time.perf_counter()
             try:
-                with self._row(guard) as row:
+                with self._row(guard) as row, reached(_name(guard)):
                     found = screened(readable.hits, partial(self._verdicts, guard, row))
             except ModelError as error:
                 failed = _attempt(guard, f"could not judge the sources: {error}", began, accepted=False)
@@ -126,7 +126,7 @@ class Guards:
             masked = self._masking.for_models([text, *rest]) if leaves(guard) else None
             shown, *others = masked.texts if masked else (text, *rest)
             try:
-                with self._row(guard, shown, *others) as row:
+                with self._row(guard, shown, *others) as row, reached(_name(guard)):
                     verdict = check(guard, shown, others)
                     _settle(row, guard, [verdict])
             except ModelError as error:
@@ -170,13 +170,13 @@ class FailOpen:
         return self._guard.most(*characters) if isinstance(self._guard, PricedGuard) else Decimal(0)
 
     def check_input(self, text: str) -> GuardVerdict:
-        return _or_allowed(lambda: self._guard.check_input(text))
+        return _or_allowed(self.name, lambda: self._guard.check_input(text))
 
     def check_output(self, text: str) -> GuardVerdict:
-        return _or_allowed(lambda: self._guard.check_output(text))
+        return _or_allowed(self.name, lambda: self._guard.check_output(text))
 
     def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
-        return _or_allowed(lambda: self._guard.check_grounding(text, question=question, sources=sources))
+        return _or_allowed(self.name, lambda: self._guard.check_grounding(text, question=question, sources=sources))
 
 
 def _over(left: Decimal | None, worst: Decimal) -> tuple[Attempt, ...]:
@@ -186,9 +186,10 @@ def _over(left: Decimal | None, worst: Decimal) -> tuple[Attempt, ...]:
     return (Attempt(step="guard", accepted=False, reason=reason),)
 
 
-def _or_allowed(check: Callable[[], GuardVerdict]) -> GuardVerdict:
+def _or_allowed(name: str, check: Callable[[], GuardVerdict]) -> GuardVerdict:
     try:
-        return check()
+        with reached(name):
+            return check()
     except ModelError as error:
         return GuardVerdict(reason=f"not judged, and allowed: {type(error).__name__}: {error}")
 

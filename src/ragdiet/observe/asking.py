@@ -20,7 +20,7 @@ class Asking:
     def __init__(self, collection: str) -> None:
         self._collection = collection
         self._told = 0
-        self._has_ended = False
+        self.has_ended = False
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -36,11 +36,11 @@ class Asking:
 
     def ended(self, row: AskRow, attempts: Sequence[Attempt]) -> None:
         """The ask has its answer."""
-        self._has_ended = True
+        self.has_ended = True
         emit(AskEnded(row=row, attempts=attempts))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if error is not None and not self._has_ended:
+        if error is not None and not self.has_ended:
             seconds = time.monotonic() - self._began
             emit(AskRaised(error=type(error).__name__, category=category_of(error), seconds=seconds))
 

@@ -34,9 +34,9 @@ def new_id() -> str:
 
 def checked_id(prompt_id: str) -> str:
     """The caller's own prompt_id, if it is safe to write into logs and request metadata."""
-    if not _GIVEN.fullmatch(prompt_id):
+    if not isinstance(prompt_id, str) or not _GIVEN.fullmatch(prompt_id):
         raise InvalidArgument(
-            f"prompt_id {prompt_id[:40]!r} cannot be used: give 1 to 128 letters, digits, '_', '.', ':' or '-', or none"
+            f"prompt_id {prompt_id!r:.42} cannot be used: give 1 to 128 letters, digits, '_', '.', ':' or '-', or none"
         )
     return prompt_id
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ragdiet.account import PostgresLedger
 from ragdiet.answers import Answers
-from ragdiet.arguments import checked_name, checked_tenant
+from ragdiet.arguments import checked_name, checked_tags, checked_tenant
 from ragdiet.ask import Asker, Scope
 from ragdiet.confidence import Corpus, LogisticConfidence, Setup
 from ragdiet.errors import InvalidArgument
@@ -117,7 +117,7 @@ class Door:
         return Trace(
             prompt_id=new_id() if prompt_id is None else checked_id(prompt_id),
             tenant=self._tenant(tenant),
-            tags=dict(tags or {}),
+            tags=checked_tags(tags),
         )
 
     def _tenant(self, tenant: str | None) -> str:
