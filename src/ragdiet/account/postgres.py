@@ -19,6 +19,7 @@ from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.ledger import Call
 from ragdiet.account.parked import Parked
+from ragdiet.account.rehearsal import REHEARSAL
 from ragdiet.account.spool import Spool, default_folder
 from ragdiet.account.storable import storable
 from ragdiet.account.strain import Strains
@@ -256,7 +257,7 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[
             values |= {name: storable(values[name]) for name in ("question", "reason", "model")}
             values |= {"tags": Jsonb(storable(row.tags)), "record": Jsonb(storable(row.record)), "at": at}
             connection.execute(_FINISH, values)
-            if row.outcome in ("failed", "abstained"):
+            if row.outcome in ("failed", "abstained") and row.reason != REHEARSAL:
                 connection.execute(_OPEN, values)
     return started
 
