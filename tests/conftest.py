@@ -12,10 +12,12 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from ragdiet.bedrock import BedrockClient
 from ragdiet.embed import MiniLM
 from ragdiet.rag import RAG
 from ragdiet.store import Database, migrate
 from ragdiet.store.embedded import EmbeddedServer
+from ragdiet.testing.bedrock import BedrockServer
 from tests.embedders import WordEmbedder
 
 _numbers = count(1)
@@ -74,6 +76,20 @@ def rag(database: Database) -> Iterator[RAG]:
     """A RAG over a fresh database whose embedder needs no model."""
     with RAG(database, embedder=WordEmbedder()) as opened:
         yield opened
+
+
+@pytest.fixture
+def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
+    """The stand-in of the module's ``shared``, which tests.stand_in.served gives, as it was when it started."""
+    shared[0].reset()
+    return shared[0]
+
+
+@pytest.fixture
+def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
+    """The client of the module's ``shared``."""
+    shared[1]._governing.clear()  # what one test's faults teach is not for the next
+    return shared[1]
 
 
 @pytest.fixture

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import closing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 
+from ragdiet.bedrock import BedrockClient, RetryPolicy
 from ragdiet.testing.bedrock import BedrockServer, Keys
 
 LITE = "us.amazon.nova-lite-v1:0"
@@ -22,6 +25,26 @@ SOURCES = "[1] Canteen\nLunch is served from noon until two.\n\nQuestion: When i
 ANSWER = "Lunch is served from noon until two. [1]"
 
 _SERVICES = {"Rerank": "bedrock-agent-runtime", "GetInferenceProfile": "bedrock"}
+
+
+@contextmanager
+def its_environment(server: BedrockServer) -> Iterator[None]:
+    """boto3 finds the stand-in, and nothing of this machine's own account."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def served(stand_in: BedrockServer, retry: RetryPolicy | None = None) -> Iterator[tuple[BedrockServer, BedrockClient]]:
+    """The stand-in and a client of it for all tests of a module, as making a boto3 client takes 0.3 s."""
+    with stand_in as running, its_environment(running):
+        client = BedrockClient(running.region, endpoint_url=running.url, read_timeout=20.0, retry=retry)
+        with closing(client):
+            yield running, client
 
 
 class Clients:

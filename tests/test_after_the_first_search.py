@@ -238,7 +238,7 @@ GERMAN = (
 
 
 def test_a_german_collection(database: Database, dsn: str) -> None:
-    rag = RAG(database, embedder=WordEmbedder(), language="german")
+    rag = RAG(database, embedder=WordEmbedder(), language="german", confidence=Sure())
     assert rag.ingest(GERMAN).added == 3
     assert rag.ingest(GERMAN).unchanged == 3
     with psycopg.connect(dsn) as connection:

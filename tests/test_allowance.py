@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ragdiet.account import Call, MemoryLedger, UnitPrice, allowing, metered
+from ragdiet.account import Call, MemoryLedger, UnitPrice, allowing, exact_sum, metered
 from ragdiet.errors import ModelUnavailable, OverBudget
 from ragdiet.types import Usage
 
@@ -52,6 +52,16 @@ def test_a_request_that_the_ledger_refuses_takes_nothing() -> None:
         with pytest.raises(OverBudget, match="another has"):
             request(Refusing(), 60)
         assert left(MemoryLedger()) == 100
+
+
+def test_money_is_held_back_to_the_last_digit() -> None:
+    ledger, tail = MemoryLedger(), Decimal("1e-40")
+    with allowing(None, exact_sum((PRICE.total, tail))):
+        request(ledger, 1, billed=1)
+        with pytest.raises(OverBudget, match="max_cost has") as refused:
+            request(ledger, 1)
+        assert (refused.value.left, refused.value.unit) == (tail, "usd")
+    assert [call.cost for call in ledger.calls] == [PRICE.total]
 
 
 def test_local_work_takes_nothing() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -24,6 +23,7 @@ from ragdiet.stream import AnswerStream
 from ragdiet.testing.bedrock import BedrockServer, ChatModel, Fault
 from ragdiet.types import Context, Document, Generation, GuardVerdict, Hit, Prompt, Replaced, Usage
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 
 QUESTION = "How long is the notice period?"
 DOCUMENTS = (
@@ -372,13 +372,9 @@ CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
+def bedrock() -> Iterator[BedrockServer]:
     chat = {CHEAP: ChatModel(first_token=0.05, per_token=0.03), DEAR: ChatModel()}
-    with BedrockServer(chat=chat) as server:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            monkeypatch.delenv(name)
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+    with BedrockServer(chat=chat) as server, its_environment(server):
         yield server
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ragdiet import SpendingBudget
 from ragdiet.account import PostgresLedger, PriceBook
 from ragdiet.aio import AsyncRAG
 from ragdiet.answers import AnswerCache, KeptAnswers, identity
@@ -25,6 +26,7 @@ from ragdiet.testing.bedrock import BedrockServer
 from ragdiet.types import Answer, Document, Generation, GuardVerdict, Prompt, Quote, Usage
 from tests.conftest import Roles
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 from tests.test_ask import DOCUMENTS, Scripted, Sure
 
 LITE = "us.amazon.nova-lite-v1:0"
@@ -84,10 +86,8 @@ def made(database: Database, model: Dear, **pieces: Any) -> RAG:
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(LITE,)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(LITE,)) as server, its_environment(server):
         yield server
 
 
@@ -191,6 +191,10 @@ def test_a_change_of_the_collection_ends_it(asked: RAG, model: Dear, database: D
     assert model.asked == 3
     KeptAnswers(database, AnswerCache()).sweep("")
     assert rows(database) == 1
+    asked.ingest(DOCUMENTS[:1], sync=True)
+    assert rows(database) == 1
+    asked.sweep()
+    assert rows(database) == 0
 
 
 def test_a_collection_made_anew_has_no_answers(asked: RAG, model: Dear, database: Database) -> None:
@@ -495,6 +499,49 @@ def test_clear(asked: RAG, model: Dear) -> None:
     assert asked.answers.clear() == 1
     asked.ask(QUESTION)
     assert model.asked == 3
+
+
+@pytest.mark.parametrize("disliked", ["the first", "the one given again"])
+def test_what_was_not_liked_is_not_given_again(asked: RAG, model: Dear, disliked: str) -> None:
+    first, again = asked.ask(QUESTION), asked.ask(QUESTION)
+    asked.ask("Where do laptops go?")
+    asked.feedback(again.prompt_id, good=True)
+    assert asked.ask(QUESTION).attempts[-1].step == "reuse"
+    asked.feedback((first if disliked == "the first" else again).prompt_id, good=False)
+    assert asked.ask(QUESTION).attempts[-1].step == "read"
+    assert asked.ask("Where do laptops go?").attempts[-1].step == "reuse"
+    assert model.asked == 3
+
+
+def test_what_is_asked_again_to_judge_it_is_answered_anew(asked: RAG, model: Dear) -> None:
+    answer = asked.ask(QUESTION)
+    asked.feedback(answer.prompt_id, good=False)
+    asked.failures.tag(answer.prompt_id, answers=["three months"])
+    for asked_so_far in (2, 3):
+        replay = asked.failures.replay(answer.prompt_id)
+        assert (replay.fault, model.asked) == ("", asked_so_far)
+    assert asked.evaluate([{"question": QUESTION, "answers": ["three months"]}]).passed == 2
+    assert model.asked == 5
+
+
+def test_a_question_that_may_not_be_embedded_has_no_similar_one(
+    bedrock: BedrockServer, database: Database, model: Dear
+) -> None:
+    rag = RAG.connect(
+        database.dsn,
+        region="us-east-1",
+        embedder="bedrock:amazon.titan-embed-text-v2:0",
+        models=[model],
+        confidence=Sure(),
+        answer_cache=AnswerCache(similar=0.9),
+    )
+    with rag:
+        rag.migrate()
+        rag.ingest(DOCUMENTS)
+        rag.budgets.set(SpendingBudget(name="none", usd=0))
+        answer = rag.ask(QUESTION)
+    assert answer.outcome == "answered"
+    assert "keyword search alone" in answer.attempts[0].reason
 
 
 def test_tenants_share_no_answers(roles: Roles, model: Dear) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from ragdiet.generate import ConverseGenerator
 from ragdiet.observe import ending, ends_at, seconds_left
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Context, Prompt
+from tests.stand_in import its_environment
 
 REGION = "us-east-1"
 LITE = "us.amazon.nova-lite-v1:0"
@@ -34,11 +34,7 @@ DOWN = Fault(code="ServiceUnavailableException")
 
 @pytest.fixture(scope="module")
 def listening() -> Iterator[BedrockServer]:
-    with BedrockServer(region=REGION) as server, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
+    with BedrockServer(region=REGION) as server, its_environment(server):
         yield server
 
 

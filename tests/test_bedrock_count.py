@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from ragdiet.bedrock import BedrockClient, RetryPolicy
 from ragdiet.generate import ConverseGenerator
 from ragdiet.testing.bedrock import BedrockServer, ChatModel, Fault, Tokenizer
 from ragdiet.types import Context, Prompt, Usage
+from tests.stand_in import served
 
 REGION = "us-east-1"
 HAIKU, LITE = "us.anthropic.claude-haiku-4-5-20251001-v1:0", "us.amazon.nova-lite-v1:0"
@@ -23,26 +23,8 @@ SOURCES = "[1] Handbook\nThe notice period is three months. Holidays are thirty 
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
     model = ChatModel(tokenizer=Tokenizer(1.7), counted=True)
     chat = {HAIKU: model, HAIKU.removeprefix("us."): model, LITE: ChatModel()}
-    with BedrockServer(region=REGION, chat=chat) as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0, retry=FAST)
-        yield running, client
-        client.close()
-
-
-@pytest.fixture
-def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
-    shared[1]._governing.clear()  # what one test's faults teach is not for the next
-    return shared[1]
+    with served(BedrockServer(region=REGION, chat=chat), FAST) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -18,6 +17,7 @@ from ragdiet.errors import BadReply, DimensionMismatch, InvalidArgument, ModelIn
 from ragdiet.observe import Trace, tracing
 from ragdiet.testing.bedrock import BedrockServer, Fault, Rates
 from ragdiet.tokens import default_counter
+from tests.stand_in import served
 
 REGION = "us-east-1"
 V4, US_V4 = "cohere.embed-v4:0", "us.cohere.embed-v4:0"
@@ -39,26 +39,8 @@ TEXTS = ["the notice period is three months", "lunch is served from noon", "trai
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
-    with BedrockServer(region=REGION, rates=RATES) as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0, retry=FAST)
-        yield running, client
-        client.close()
-
-
-@pytest.fixture
-def server(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
-    shared[1]._governing.clear()  # what one test's faults teach is not for the next
-    return shared[1]
+    with served(BedrockServer(region=REGION, rates=RATES), FAST) as running:
+        yield running
 
 
 @pytest.fixture
@@ -78,7 +60,7 @@ def spent(ledger: MemoryLedger) -> Decimal:
 
 @pytest.mark.parametrize(("model", "dimensions"), MODELS)
 def test_vectors_in_order_and_the_bill_to_the_last_digit(
-    model: str, dimensions: int, server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    model: str, dimensions: int, bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
     embedder = made(model, client, ledger)
     found = embedder.embed(TEXTS, kind="document")
@@ -88,8 +70,8 @@ def test_vectors_in_order_and_the_bill_to_the_last_digit(
     assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-6)
     assert (found.vectors @ question.vectors[0]).argmax() == 0
     assert found.tokens == sum(len(text.split()) for text in TEXTS)
-    assert spent(ledger) == server.bill.total > 0
-    assert len(ledger.calls) == len(server.calls) == len(server.bill)
+    assert spent(ledger) == bedrock.bill.total > 0
+    assert len(ledger.calls) == len(bedrock.calls) == len(bedrock.bill)
     assert {(row.stage, row.model, row.status) for row in ledger.calls} == {("embed", model, "done")}
     assert not any("estimated" in row.price for row in ledger.calls)
 
@@ -135,44 +117,44 @@ def test_a_profile_fills_the_space_of_its_model(client: BedrockClient, ledger: M
 
 
 def test_ninety_six_texts_are_one_request_and_more_run_side_by_side(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
     embedder = made(V4, client, ledger, concurrency=4)
-    server.always(Fault(delay=0.05))
+    bedrock.always(Fault(delay=0.05))
     texts = [f"text number {n}" for n in range(300)]
     with tracing(Trace(prompt_id="ingest-7", tenant="acme")):
         found = embedder.embed(texts, kind="document")
-    assert [len(call.request["texts"]) for call in server.calls] == [75] * 4
-    assert server.most_at_once > 1
+    assert [len(call.request["texts"]) for call in bedrock.calls] == [75] * 4
+    assert bedrock.most_at_once > 1
     assert {(row.prompt_id, row.tenant) for row in ledger.calls} == {("ingest-7", "acme")}
     alone = embedder.embed([texts[211]], kind="document").vectors[0]
     assert np.allclose(found.vectors[211], alone, atol=1e-6)
     assert embedder.texts_at_once == 384
 
 
-def test_as_many_requests_run_as_fill_the_quota(server: BedrockServer, ledger: MemoryLedger) -> None:
+def test_as_many_requests_run_as_fill_the_quota(bedrock: BedrockServer, ledger: MemoryLedger) -> None:
     fast, slow = {V4: Quota(requests=60_000)}, {V4: Quota(requests=600)}
-    with closing(BedrockClient(REGION, endpoint_url=server.url, read_timeout=20.0, quotas=fast)) as known:
+    with closing(BedrockClient(REGION, endpoint_url=bedrock.url, read_timeout=20.0, quotas=fast)) as known:
         embedder = made(V4, known, ledger)
         assert embedder.texts_at_once == 96 * 32  # nothing is known of the seconds yet
-        server.always(Fault(delay=0.05))
+        bedrock.always(Fault(delay=0.05))
         embedder.embed(["one text"], kind="document")
         assert embedder.texts_at_once == 96 * 32  # a thousand a second, 0.05 s each
-    with closing(BedrockClient(REGION, endpoint_url=server.url, read_timeout=20.0, quotas=slow)) as known:
+    with closing(BedrockClient(REGION, endpoint_url=bedrock.url, read_timeout=20.0, quotas=slow)) as known:
         embedder = made(V4, known, ledger)
         embedder.embed(["one text"], kind="document")
         assert embedder.texts_at_once < 96 * 32  # ten a second
-    with closing(BedrockClient(REGION, endpoint_url=server.url)) as unknown:
+    with closing(BedrockClient(REGION, endpoint_url=bedrock.url)) as unknown:
         assert made(V4, unknown, ledger).texts_at_once == 96 * 8
 
 
 def test_one_failed_request_of_many_is_retried_alone(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(code="ThrottlingException"))
+    bedrock.script(Fault(code="ThrottlingException"))
     made(V4, client, ledger).embed([f"text {n}" for n in range(200)], kind="document")
     assert sorted(row.status for row in ledger.calls) == ["done"] * 3 + ["failed"]
-    assert spent(ledger) == server.bill.total
+    assert spent(ledger) == bedrock.bill.total
 
 
 @pytest.mark.parametrize(
@@ -188,24 +170,24 @@ def test_one_failed_request_of_many_is_retried_alone(
     ],
 )
 def test_vectors_that_cannot_be_used_are_refused_and_paid_for(
-    edit, error, server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    edit, error, bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=edit))
+    bedrock.script(Fault(edit=edit))
     with pytest.raises(error):
         made(V4, client, ledger).embed(TEXTS, kind="document")
     assert [row.status for row in ledger.calls] == ["done"]
     assert ledger.calls[0].error
-    assert spent(ledger) == server.bill.total > 0
+    assert spent(ledger) == bedrock.bill.total > 0
 
 
 @pytest.mark.parametrize("edit", [lambda reply: {}, lambda reply: {"embeddings": ["x"]}])
 def test_a_nova_reply_without_a_vector_is_refused(
-    edit, server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    edit, bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
-    server.script(Fault(edit=edit))
+    bedrock.script(Fault(edit=edit))
     with pytest.raises(BadReply):
         made(NOVA, client, ledger).embed(TEXTS[:1], kind="query")
-    assert spent(ledger) == server.bill.total > 0
+    assert spent(ledger) == bedrock.bill.total > 0
 
 
 # -- texts that are too long ---------------------------------------------------------------------------------------
@@ -216,14 +198,14 @@ def sentences(many: int, word: str = "notice") -> str:
 
 
 def test_a_text_of_more_characters_than_cohere_takes_is_embedded_in_parts(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
     embedder = made(ENGLISH, client, ledger)
     long = f"{sentences(50)} {sentences(50, 'lunch')}"
     assert 3_000 < len(long) < 8 * 2_048
     with caplog.at_level(logging.WARNING, logger="ragdiet.embed"):
         found = embedder.embed([TEXTS[1], long, TEXTS[2]], kind="document")
-    (call,) = server.calls
+    (call,) = bedrock.calls
     parts = call.request["texts"]
     assert all(len(part) <= 2_048 for part in parts)
     assert " ".join(parts[1:-1]) == long
@@ -239,18 +221,18 @@ def test_a_text_of_more_characters_than_cohere_takes_is_embedded_in_parts(
 
 
 def test_a_text_far_too_long_is_refused_before_any_is_sent(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
     for model, text in ((ENGLISH, "word " * 4_000), (NOVA, "x" * 50_001), (V4, "a b " * 70_000)):
         with pytest.raises(InvalidArgument, match="text 1"):
             made(model, client, ledger).embed(["good", text], kind="document")
     with pytest.raises(InvalidArgument, match="list of texts"):
         made(V4, client, ledger).embed("one text", kind="query")
-    assert server.calls == ledger.calls == ()
+    assert bedrock.calls == ledger.calls == ()
 
 
 def test_what_the_model_finds_too_long_is_halved_and_nothing_is_lost(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
     """512 of the model's tokens are fewer than 2,048 characters of short words."""
     short = "a b c d e f g h " * 79 + "a b c d e f g h"
@@ -263,47 +245,49 @@ def test_what_the_model_finds_too_long_is_halved_and_nothing_is_lost(
     assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-6)
     for row, text in enumerate(TEXTS):
         assert np.allclose(found.vectors[row], embedder.embed([text], kind="document").vectors[0], atol=1e-6)
-    billed = [text for call in server.calls if call.status == 200 for text in call.request["texts"]]
+    billed = [text for call in bedrock.calls if call.status == 200 for text in call.request["texts"]]
     assert " ".join(text for text in billed if text not in TEXTS) == short
-    assert spent(ledger) == server.bill.total
+    assert spent(ledger) == bedrock.bill.total
     assert {row.error for row in ledger.calls if row.status == "failed"} == {"ValidationException"}
 
 
 @pytest.mark.parametrize("kind", [TitanEmbedder, NovaEmbedder])
 def test_models_of_one_text_a_request_are_halved_too(
-    kind: type[BedrockEmbedder], server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    kind: type[BedrockEmbedder], bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
     too_long = Fault(code="ValidationException", message="Too many input tokens. Max input tokens: 8192")
-    server.script(too_long)
+    bedrock.script(too_long)
     embedder = kind(region=REGION, ledger=ledger, prices=PriceBook.default(), client=client)
     text = sentences(20)
     found = embedder.embed([text], kind="document")
     assert [row.status for row in ledger.calls] == ["failed", "done", "done"]
     assert found.tokens == len(text.replace(".", "").split())
     assert np.linalg.norm(found.vectors[0]) == pytest.approx(1)
-    assert spent(ledger) == server.bill.total
+    assert spent(ledger) == bedrock.bill.total
 
 
 def test_a_refusal_that_never_ends_is_raised(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
-    server.always(Fault(code="ValidationException", message="Input is too long for requested model."))
+    bedrock.always(Fault(code="ValidationException", message="Input is too long for requested model."))
     with pytest.raises(ModelInputError, match="too long"):
         made(V4, client, ledger).embed([sentences(200)] * 4, kind="document")
-    assert len(server.calls) < 30
+    assert len(bedrock.calls) < 30
 
 
-def test_another_refusal_is_not_asked_again(server: BedrockServer, client: BedrockClient, ledger: MemoryLedger) -> None:
-    server.script(Fault(code="ValidationException", message="The provided model identifier is invalid."))
+def test_another_refusal_is_not_asked_again(
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+) -> None:
+    bedrock.script(Fault(code="ValidationException", message="The provided model identifier is invalid."))
     with pytest.raises(ModelInputError):
         made(V4, client, ledger).embed(TEXTS, kind="document")
-    assert len(server.calls) == 1
+    assert len(bedrock.calls) == 1
 
 
 def test_a_failure_is_an_error_and_no_vector(
-    server: BedrockServer, client: BedrockClient, ledger: MemoryLedger
+    bedrock: BedrockServer, client: BedrockClient, ledger: MemoryLedger
 ) -> None:
-    server.always(Fault(code="ServiceUnavailableException"))
+    bedrock.always(Fault(code="ServiceUnavailableException"))
     with pytest.raises(ModelUnavailable):
         made(NOVA, client, ledger).embed(TEXTS[:1], kind="document")
     assert {row.status for row in ledger.calls} == {"failed"}

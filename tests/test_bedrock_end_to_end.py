@@ -13,6 +13,7 @@ from ragdiet.errors import BudgetTooSmall
 from ragdiet.rag import RAG
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Usage
+from tests.stand_in import its_environment
 
 CHEAP, DEAR = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0"
 DOCUMENTS = (
@@ -25,10 +26,8 @@ QUESTION = "How long is the notice period for permanent staff?"
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 
@@ -69,7 +68,8 @@ def test_an_answer_costs_what_the_service_bills(connected: RAG, bedrock: Bedrock
     assert asked[1].request["requestMetadata"]["prompt_id"] == answer.prompt_id
     # The quote embedded the question, under a prompt_id of its own; the ask used that vector again.
     assert answer.cost == billed(bedrock, since=before + 1) > 0
-    assert quote.least < answer.cost < quote.most
+    assert answer.cost < quote.most <= quote.worst
+    assert quote.least < quote.expected  # of replies nothing is known yet, so this one may cost less than the least
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT sum(cost), count(*) FROM ragdiet.call WHERE cost > 0").fetchone()
     assert row == (billed(bedrock), len(bedrock.calls))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -16,6 +15,7 @@ from ragdiet.guard import BedrockGuardrail, BedrockGuardrailChecks
 from ragdiet.observe import Trace, tracing
 from ragdiet.protocols import Guard
 from ragdiet.testing.bedrock import BedrockServer, Fault, Guardrail
+from tests.stand_in import served
 
 REGION = "us-east-1"
 FAST = RetryPolicy(attempts=3, base_delay=0.002, max_delay=0.01, deadline=5.0)
@@ -48,31 +48,11 @@ QUESTION = "How long is the notice period?"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
-    stand_in = BedrockServer(
-        region=REGION,
-        policy_rates={**POLICIES, **CHECKS},
-        guardrails={"abc123": ALL, "words1": Guardrail(words=("x",))},
-    )
-    with stand_in as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0, retry=FAST)
-        yield running, client
-        client.close()
-
-
-@pytest.fixture
-def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
-    shared[1]._governing.clear()  # what one test's faults teach is not for the next
-    return shared[1]
+    guardrails = {"abc123": ALL, "words1": Guardrail(words=("x",))}
+    with served(
+        BedrockServer(region=REGION, policy_rates={**POLICIES, **CHECKS}, guardrails=guardrails), FAST
+    ) as running:
+        yield running
 
 
 @pytest.fixture

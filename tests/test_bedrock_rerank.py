@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault, Rates
 from ragdiet.types import Document, Hit
 from tests.embedders import WordEmbedder
+from tests.stand_in import served
 
 REGION = "us-east-1"
 AMAZON, COHERE = "amazon.rerank-v1:0", "cohere.rerank-v3-5:0"
@@ -28,26 +28,8 @@ QUESTION = "how long is the notice period"
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
-    with BedrockServer(region=REGION, rates=RATES) as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0, retry=FAST)
-        yield running, client
-        client.close()
-
-
-@pytest.fixture
-def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
-    shared[1]._governing.clear()  # what one test's faults teach is not for the next
-    return shared[1]
+    with served(BedrockServer(region=REGION, rates=RATES), FAST) as running:
+        yield running
 
 
 @pytest.fixture

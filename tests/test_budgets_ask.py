@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Answer, Document
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 from tests.test_bedrock_end_to_end import CHEAP, DEAR, DOCUMENTS, QUESTION
 
 RERANKER = "amazon.rerank-v1:0"
@@ -25,10 +27,8 @@ LOW = "0.0000001"
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 
@@ -143,6 +143,18 @@ def test_past_its_soft_limit_a_budget_pays_for_no_reranking(all_bedrock: RAG, be
     assert answer.outcome == "answered"
     assert "in the retriever's order, since the budget 'all' is past" in answer.attempts[0].reason
     assert RERANKER not in models_asked(bedrock)
+
+
+def test_the_money_of_an_ask_is_that_of_all_its_requests(all_bedrock: RAG, bedrock: BedrockServer) -> None:
+    before = len(bedrock.calls)
+    answer = all_bedrock.ask(QUESTION, max_cost="0")
+    assert len(bedrock.calls) == before
+    assert answer.cost == 0
+    assert "keyword search alone, since the embedder was not asked: max_cost has $0 left" in answer.attempts[0].reason
+    assert "the reranker was not asked: max_cost has $0 left" in answer.attempts[0].reason
+    answer = all_bedrock.ask(QUESTION, max_cost="0.0009")  # a reranking costs $0.001
+    assert answer.outcome == "answered"
+    assert 0 < answer.cost <= Decimal("0.0009")
 
 
 def test_an_ask_may_be_held_to_billed_tokens(rag: RAG, bedrock: BedrockServer, dsn: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ragdiet import RAG, Document
+from ragdiet import RAG, Document, MemoryLedger
 from ragdiet.certify import upper_bound
 from ragdiet.cli import main
 from ragdiet.confidence import Corpus, Label, LogisticConfidence, Rehearsal, Setup, calibrate, read_labels
@@ -22,9 +22,10 @@ from ragdiet.confidence.fitting import Fit, area_under_risk, auroc
 from ragdiet.confidence.rehearsal import Rehearsed, Reply, rescored
 from ragdiet.confidence.signals import ANSWER_SIGNALS, RETRIEVAL_SIGNALS
 from ragdiet.errors import BadEncoding, InvalidArgument, SourceNotFound
-from ragdiet.fallback import Chain, Step, confident
+from ragdiet.fallback import Chain, Step, confident, unlikely
 from ragdiet.generate import ExtractiveReader
 from ragdiet.terminal import calibrated_lines
+from tests.test_ask import Scripted
 
 BASE = LogisticConfidence.default().model
 SETUP = Setup(models=("test:model",), prompt="p1", embedder=BASE.made_for.embedder)
@@ -390,8 +391,19 @@ def test_calibration_from_questions_to_a_rag_that_uses_it(
     assert "no longer certified" in caplog.text
 
 
-def test_a_chain_with_rules_of_its_own_cannot_be_calibrated(rag: RAG) -> None:
-    chain = Chain([Step(ExtractiveReader(), accept=confident(0.3))])
+def test_every_model_is_rehearsed_though_a_refusal_of_the_first_would_be_believed(rag: RAG) -> None:
+    rag.ingest(catalogue()[:20])
+    first, second = Scripted("first", "NOT FOUND"), Scripted("second", "NOT FOUND")
+    with RAG(rag.store, embedder=rag.embedder, models=[first, second], ledger=MemoryLedger()) as other:
+        other._owned = []
+        assert all(str(step.declines) == str(unlikely()) for step in other.chain.steps if isinstance(step, Step))
+        other.calibrate(questions())
+    assert len(first.prompts) == len(second.prompts) >= 100
+
+
+@pytest.mark.parametrize("rule", [{"accept": confident(0.3)}, {"declines": unlikely(0.3)}])
+def test_a_chain_with_rules_of_its_own_cannot_be_calibrated(rag: RAG, rule: dict[str, Any]) -> None:
+    chain = Chain([Step(ExtractiveReader(), **rule)])
     with RAG(rag.store, embedder=rag.embedder, chain=chain) as other:
         other._owned = []
         with pytest.raises(InvalidArgument, match="rule of its own"):

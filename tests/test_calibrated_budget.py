@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, ChatModel, Fault, TitanText, Tokenizer
 from ragdiet.types import Document
 from tests.embedders import WordEmbedder
+from tests.stand_in import served
 
 REGION = "us-east-1"
 TITAN = "amazon.titan-embed-text-v2:0"
@@ -50,26 +50,8 @@ def test_of_five_hundred_prompts_after_fifty_none_is_billed_above_its_budget() -
 def shared() -> Iterator[tuple[BedrockServer, BedrockClient]]:
     chat = {MODEL: ChatModel(tokenizer=OtherTokenizer())}  # type: ignore[arg-type]  # a tokenizer of one's own
     models = {TITAN: TitanText(tokenizer=Tokenizer(2.0))}
-    with BedrockServer(region=REGION, chat=chat, models=models) as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = BedrockClient(REGION, endpoint_url=running.url, read_timeout=20.0)
-        yield running, client
-        client.close()
-
-
-@pytest.fixture
-def bedrock(shared: tuple[BedrockServer, BedrockClient]) -> BedrockServer:
-    shared[0].reset()
-    return shared[0]
-
-
-@pytest.fixture
-def client(shared: tuple[BedrockServer, BedrockClient]) -> BedrockClient:
-    shared[1]._governing.clear()  # what one test's faults teach is not for the next
-    return shared[1]
+    with served(BedrockServer(region=REGION, chat=chat, models=models)) as running:
+        yield running
 
 
 def generator(client: BedrockClient, ledger: MemoryLedger, calibration: Calibration) -> ConverseGenerator:

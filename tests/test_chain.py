@@ -25,6 +25,7 @@ from ragdiet.fallback import (
     confident,
     next_step,
     safe_reply,
+    unlikely,
 )
 from ragdiet.types import Attempt, Hit
 
@@ -96,9 +97,20 @@ def test_a_guard_that_refuses_ends_it() -> None:
     searched = Attempt(step="retrieve", accepted=True, reason="")
     masked, refused = (Attempt(step="guard", accepted=accepted, reason="") for accepted in (True, False))
     assert next_step([refused], chain) == SafeReply()
-    assert next_step([masked, searched, masked], chain) == Step("small")
+    assert next_step([masked, searched, masked], chain) == chain.reads[0]
     read = Attempt(step="read", model="small", accepted=True, reason="")
     assert next_step([masked, searched, masked, read], chain) is None
+
+
+def test_a_refusal_that_is_believed_ends_it() -> None:
+    chain = Chain([Step("small"), Research(), Step("large")])
+    searched = Attempt(step="retrieve", accepted=True, reason="")
+    believed, doubted = (
+        Attempt(step="read", model="small", accepted=False, reason="", settles=settles) for settles in (True, False)
+    )
+    assert next_step([searched, doubted], chain) == Research()
+    assert next_step([searched, believed], chain) == SafeReply()
+    assert next_step([searched, believed, Attempt(step="safe reply", accepted=True, reason="")], chain) is None
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,9 @@ def test_chains_that_cannot_work(steps: list[ChainStep], fault: str) -> None:
         lambda: SafeReply(language="klingon"),
         lambda: confident(80),
         lambda: cited(0),
+        lambda: unlikely(0),
+        lambda: unlikely(1.1),
+        lambda: Step("a", declines=0.5),  # type: ignore[arg-type]
         lambda: confident(0.8) & "cited",  # type: ignore[operator]
     ],
 )
@@ -142,9 +157,16 @@ def test_each_model_but_the_last_leaves_time_for_the_next() -> None:
     assert [chain.share(step) for step in chain.reads] == [0.5, 0.9, 1.0]
 
 
-def facts(confidence: float = 0.7, cited: float = 1.0, text: str = "") -> Facts:
+def facts(confidence: float = 0.7, cited: float = 1.0, text: str = "", found: float = 0.9) -> Facts:
     return Facts(
-        question="?", confidence=confidence, threshold=0.6, hits=(), text=text, cited=cited, unspent=Decimal(1)
+        question="?",
+        confidence=confidence,
+        threshold=0.6,
+        found=found,
+        hits=(),
+        text=text,
+        cited=cited,
+        unspent=Decimal(1),
     )
 
 
@@ -162,6 +184,17 @@ def test_conditions_say_what_decided() -> None:
     assert either.judge(facts()) == (True, "100% of the sentences cited")
     assert either.judge(facts(cited=0.2)) == (False, "confidence 0.70 under 0.90, and 20% of the sentences cited")
     assert [cited(0.5)(facts(cited=share)) for share in (0.4, 0.5)] == [False, True]
+
+
+def test_a_corpus_that_is_unlikely_to_hold_an_answer() -> None:
+    rule = unlikely(0.5) & confident(0.6)
+    assert str(rule) == "chance of an answer under 0.50 and confidence at or over 0.60"
+    assert unlikely(0.5).judge(facts(found=0.49)) == (True, "chance of an answer 0.49 under 0.50")
+    assert str(unlikely()) == "chance of an answer under the confidence model's threshold"
+    assert unlikely().judge(facts(found=0.59)) == (True, "chance of an answer 0.59 under 0.60")
+    assert not unlikely()(facts(found=0.6))
+    assert unlikely(0.5).judge(facts(found=0.5)) == (False, "chance of an answer 0.50 at or over 0.50")
+    assert not rule(facts(0.5, found=0.1))
 
 
 def test_plain_functions_fit() -> None:

@@ -18,7 +18,7 @@ from ragdiet.aio import AsyncRAG
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker, BreakerPolicy
 from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed
-from ragdiet.fallback import Check, Facts
+from ragdiet.fallback import Check, Facts, unlikely
 from ragdiet.observe import seconds_left
 from ragdiet.rag import RAG
 from ragdiet.store import Database
@@ -67,6 +67,74 @@ def test_a_step_that_always_refuses_ends_in_the_safe_reply(database: Database) -
     assert answer.text.startswith(
         "Ich habe keine Antwort gefunden, die durch die Dokumente klar belegt ist.\nAm nächsten"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "taken", "said"),
+    [
+        (0.55, ["retrieve", "small", "safe reply"], "and that settles it: chance of an answer 0.55 under 0.60"),
+        (0.6, ["retrieve", "small", "large"], "which settles nothing: chance of an answer 0.60 at or over 0.60"),
+    ],
+)
+def test_a_refusal_settles_an_ask_where_an_answer_is_unlikely(
+    database: Database, found: float, taken: list[str], said: str
+) -> None:
+    chain = Chain([Step(Scripted("small", "NOT FOUND"), declines=unlikely(0.6)), Step(Scripted("large", GOOD))])
+    answer = made(database, chain, Sure(retrieval=found), clarify=False).ask(QUESTION)
+    assert steps(answer) == taken
+    assert answer.attempts[1].reason == f"the model did not find the answer in the sources, {said}"
+    assert answer.attempts[1].settles == (taken[-1] == "safe reply")
+    if taken[-1] == "safe reply":
+        assert (answer.outcome, answer.confidence, answer.attempts[-1].reason) == ("abstained", 0.0, "not supported")
+
+
+def test_by_default_a_refusal_is_believed_where_no_reply_could_be_accepted(database: Database) -> None:
+    confidence = Sure(retrieval=0.6, answer=0.6)
+    rag = made(database, Chain.of([Scripted("small", "NOT FOUND"), Scripted("large", GOOD)]), confidence, clarify=False)
+    assert steps(rag.ask(QUESTION)) == ["retrieve", "small", "large"]
+    confidence.accept = 0.7
+    assert steps(rag.ask(QUESTION, fresh=True)) == ["retrieve", "small", "safe reply"]
+
+
+@pytest.mark.parametrize("reply", ["Three months.", "", GOOD])
+def test_only_a_refusal_is_believed(database: Database, reply: str) -> None:
+    small = Step(Scripted("small", reply), accept=confident(0.5), declines=unlikely(1))
+    chain = Chain([small, Step(Scripted("large", GOOD), accept=lambda facts: True)])
+    answer = made(database, chain, Sure(retrieval=0.7, answer=0.1), clarify=False).ask(QUESTION)
+    assert steps(answer) == ["retrieve", "small", "large"]
+
+
+def test_a_plan_knows_that_a_refusal_may_end_it(database: Database) -> None:
+    plans = []
+    for declines in (None, unlikely(0.6)):
+        steps = [Step(Scripted("small", "NOT FOUND"), declines=declines), Step(Scripted("large", GOOD))]
+        plans.append(made(database, Chain(steps)).chain.explain(QUESTION))
+    always, believed = ({step.model: step for step in plan.steps} for plan in plans)
+    assert believed["large"].reached < always["large"].reached
+    assert "believed to have found nothing where chance of an answer under 0.60" in believed["small"].condition
+
+
+def test_a_plan_learns_how_often_a_refusal_ended_an_ask(database: Database) -> None:
+    chain = Chain([Step(Scripted("small", "NOT FOUND"), declines=unlikely(1)), Step(Scripted("large", GOOD))])
+    rag = made(database, chain, Sure(retrieval=0.9), ledger=MemoryLedger(), clarify=False)
+
+    def reached() -> float:
+        return {step.model: step.reached for step in rag.chain.explain(QUESTION).steps}["large"]
+
+    before = reached()
+    for _ in range(10):
+        assert rag.ask(QUESTION, fresh=True).outcome == "abstained"
+    assert reached() < before
+
+
+def test_a_plan_awaited(database: Database) -> None:
+    rag = made(database, Chain([Step(Scripted("small", GOOD))]))
+
+    async def run() -> None:
+        door = AsyncRAG(rag)
+        assert await door.chain.explain(QUESTION) == rag.chain.explain(QUESTION)
+
+    asyncio.run(run())
 
 
 def test_a_search_that_always_refuses_asks_no_model(database: Database) -> None:

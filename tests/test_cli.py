@@ -78,10 +78,10 @@ def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], h
 def test_from_a_failure_to_a_case_that_passes(environment: dict[str, str], handbook: Path, tmp_path: Path) -> None:
     environment = environment | {"RAGDIET_COLLECTION": "cases"}
     run(environment, "ingest", str(handbook))
-    assert run(environment, "failures", "list").stdout == "no such case is kept\n"
+    assert run(environment, "failures", "list", "--tag", "insurance").stdout == "no such case is kept\n"
     run(environment, "ask", "Which insurer covers dental treatment?")
     listed = run(environment, "failures", "list", "--json")
-    case = json.loads(listed.stdout)
+    case = json.loads(listed.stdout.splitlines()[0])  # the latest
     assert (case["kind"], case["question"]) == ("abstained", "Which insurer covers dental treatment?")
     name = case["prompt_id"]
     tagged = run(
@@ -138,6 +138,9 @@ def test_rejected_files_end_with_status_3(environment: dict[str, str], tmp_path:
         (("--region", "us-east-1", "--model", "bedrock:no.such-model", "ask", "How long?"), "UnknownPrice"),
         (("--database", "host=127.0.0.1 port=1", "ask", "How long?"), "StoreUnavailable"),
         (("costs", "--since", "yesterday"), "neither a date"),
+        (("costs", "--since", "-5d"), "would end before it begins"),
+        (("costs", "--since", "2026-02-01", "--until", "2026-01-01"), "would end before it begins"),
+        (("costs", "--html", "no/such/folder/report.html"), "report.html cannot be written: No such file"),
     ],
 )
 def test_errors_are_one_line_and_no_traceback(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -16,9 +18,11 @@ from ragdiet.evaluation import read_labelled
 from ragdiet.failures import CAUSES, MEANINGS, Expected
 from ragdiet.failures.cause import Findings, propose
 from ragdiet.gold import holds
+from ragdiet.observe import cancelled_by
 from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.types import Document, GuardVerdict
+from tests.conftest import Roles
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure, made
 
@@ -33,6 +37,7 @@ QUESTION = "How long is the notice period?"
         ("guard", Findings(outcome="failed", reason="guard failed")),
         ("inference error", Findings(outcome="failed", reason="models failed", in_corpus=True, rank=1)),
         ("inference error", Findings(outcome="failed", reason="out of time")),
+        ("inference error", Findings(outcome="abstained", reason="over budget", lacking=("long",))),
         ("input", Findings(outcome="clarify", reason="")),
         ("ingest gap", Findings(outcome="abstained", reason="nothing found", in_corpus=False)),
         ("ingest gap", Findings(outcome="abstained", reason="nothing found", lacking=("parental",))),
@@ -152,6 +157,46 @@ def test_failed_models_and_guards_are_told_apart(database: Database) -> None:
     assert rag.failures.show("broken-1").cause == "inference error"
     assert rag.failures.list(cause="inference error")
     assert rag.failures.list(cause="guard") == ()
+
+
+def test_an_ask_that_nobody_waited_for_is_no_failure(database: Database, dsn: str) -> None:
+    rag = made(database)
+    with rag.ask(QUESTION, stream=True) as stream:
+        next(iter(stream))
+    with cancelled_by(given_up := Event()):
+        given_up.set()
+        assert rag.ask(QUESTION).outcome == "failed"
+    assert rag.failures.list(state=None) == ()
+    with psycopg.connect(dsn) as connection:
+        reasons = {row[0] for row in connection.execute("SELECT reason FROM ragdiet.ask")}
+    assert "cancelled" in reasons
+
+
+def test_words_that_only_ask_are_no_gap(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask("Which trains has the travel desk?", prompt_id="which")
+    rag.ask("Which parental trains has the travel desk?", prompt_id="gap")
+    assert rag.failures.show("which").cause != "ingest gap"
+    assert rag.failures.show("gap").evidence.startswith("no chunk has: parental;")
+
+
+def test_two_tenants_may_choose_the_same_prompt_id(roles: Roles) -> None:
+    with closing(Database(roles.app, timeout=5)) as store:
+        rag = made(store, Scripted("shy", REFUSAL))
+        rag.ingest(DOCUMENTS, tenant="other")
+        asked = {"": QUESTION, "other": "Where do laptops go?"}
+        for tenant, question in asked.items():
+            rag.ask(question, prompt_id="mine", tenant=tenant)
+            rag.feedback("mine", good=False, tenant=tenant)
+        for tenant, question in asked.items():
+            (case,) = rag.failures.list(tenant=tenant)
+            assert (case.prompt_id, case.question) == ("mine", question)
+        rag.ledger.flush()
+    with psycopg.connect(roles.admin) as connection:
+        assert dict(connection.execute("SELECT tenant, question FROM ragdiet.ask").fetchall()) == asked
+    with closing(Database(roles.admin)) as store:
+        rows = made(store).costs(by=["tenant", "outcome"])
+        assert sorted((row.keys[0], row.asks) for row in rows if row.keys[1] == "abstained") == [("", 1), ("other", 1)]
 
 
 def test_an_answer_that_was_liked_is_no_failure(database: Database, dsn: str) -> None:
@@ -280,6 +325,14 @@ def test_expectations() -> None:
     assert not Expected()
 
 
+def test_nothing_is_kept_where_that_is_not_wanted(database: Database, dsn: str) -> None:
+    rag = made(database, Scripted("shy", REFUSAL), keep_failures=False)
+    assert rag.ask(QUESTION).outcome == "abstained"
+    assert rag.failures.list() == ()
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT outcome, record FROM ragdiet.ask").fetchall() == [("abstained", {})]
+
+
 class Blocks:
     """A guard that refuses every question."""
 
@@ -339,7 +392,7 @@ def test_a_corpus_that_has_caught_up(database: Database) -> None:
     assert rag.failures.tag("early", answers=["swordfish"]).cause == "stale corpus"
 
 
-def test_words_that_only_ask_are_no_gap(database: Database) -> None:
+def test_how_many_is_no_gap(database: Database) -> None:
     rag = made(database, Scripted("shy", REFUSAL))
     rag.ask(MONTHS, prompt_id="one")
     assert rag.failures.show("one").cause == "wrong model"

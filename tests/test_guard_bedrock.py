@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from ragdiet.protocols import PricedGuard
 from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault, Guardrail
 from ragdiet.types import Document
+from tests.stand_in import its_environment
 from tests.test_ask import Scripted, made, steps
 from tests.test_bedrock_guardrail import POLICIES, REGION
 
@@ -25,12 +25,11 @@ RULES = Guardrail(words=("vermouth",), personal={"EMAIL": "ANONYMIZE"}, groundin
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region=REGION, policy_rates=POLICIES, guardrails={"abc123": RULES}) as running:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            monkeypatch.delenv(name)
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with (
+        BedrockServer(region=REGION, policy_rates=POLICIES, guardrails={"abc123": RULES}) as running,
+        its_environment(running),
+    ):
         yield running
 
 

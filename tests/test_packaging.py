@@ -161,6 +161,6 @@ def test_wheel_holds_the_package_and_its_data_alone(tmp_path: Path) -> None:
         if path.suffix in (".py", ".mako")
     }
     assert names == sources | migrations
-    assert {path.rpartition(".")[2] for path in names} == {"py", "sql", "json", "toml", "typed", "mako"}
+    assert {path.rpartition(".")[2] for path in names} == set("py sql json toml txt css typed mako".split())
     assert "ragdiet/migrations/versions/0001_initial.py" in names
     assert licences == {"LICENSE", "NOTICE"}

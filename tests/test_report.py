@@ -17,7 +17,7 @@ from benchmarks.money_rows import fill
 from lxml import html
 
 from ragdiet import RAG
-from ragdiet.account import AskRow, Call, PriceBook
+from ragdiet.account import AskRow, Call, PriceBook, SpendingBudget
 from ragdiet.errors import InvalidArgument, StoreError
 from ragdiet.report import anomalies, csv_lines, each_cost, forecast, json_lines, read_costs, read_spend
 from ragdiet.store import Database
@@ -152,6 +152,7 @@ def test_a_report_of_nothing_says_so(rag: RAG) -> None:
     text = html.fromstring(report.html()).text_content()
     for said in ("No calls were made", "it takes 4 whole weeks", "No day was far", "No asks in this period"):
         assert said in text
+    assert "Budgets" not in text
     assert rag.anomalies() == ()
     with pytest.raises(InvalidArgument, match="ends after it begins"):
         rag.spend_report(since=NOW, until=NOW - timedelta(days=1))
@@ -222,6 +223,26 @@ def test_a_role_sees_its_own_tenant_alone(roles: Roles) -> None:
     with RAG(Database(roles.app), embedder=WordEmbedder(), tenant="one") as app:
         assert app.spend_report().cost == 1
         assert [row.key for row in each_cost(app.store, "tenant", tenant="one")] == ["one"]
+
+
+def test_the_page_says_what_is_left_of_each_budget(roles: Roles) -> None:
+    with RAG(Database(roles.owner), embedder=WordEmbedder()) as owner:
+        owner.budgets.set(SpendingBudget(name=HOSTILE[:40], usd="10", tenant="one", soft=0.6))
+        owner.budgets.set(SpendingBudget(name="another's", tokens=9_000, per="ever", tenant="two"))
+        for number, (cost, status) in enumerate((("4", "done"), ("2.5", "started"))):
+            owner.ledger.record(call(number, cost, tenant="one", status=status))
+    with RAG(Database(roles.app), embedder=WordEmbedder(), tenant="one") as app:
+        (mine,) = html.fromstring(app.spend_report().html()).xpath("//section[h2='Budgets now']//tbody/tr")
+    resets = (NOW.replace(day=1) + timedelta(days=31)).replace(day=1)
+    said = [HOSTILE[:40], "tenant 'one'", "65.0% spent or reserved", "passed", "$10.00", "$4.00", "$2.50", "$3.50"]
+    assert [cell.text_content() for cell in mine] == [*said, f"{resets:%Y-%m-%d}"]
+    with RAG(Database(roles.app), embedder=WordEmbedder(), tenant="two") as app:
+        (mine,) = html.fromstring(app.spend_report().html()).xpath("//section[h2='Budgets now']//tbody/tr")
+    assert [cell.text_content() for cell in mine][3:] == [
+        "at 80%",
+        *(f"{n} tokens" for n in ("9,000", "0", "0", "9,000")),
+        "never",
+    ]
 
 
 def test_a_report_that_takes_too_long_says_what_to_do(made: str, monkeypatch: pytest.MonkeyPatch) -> None:

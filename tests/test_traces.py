@@ -9,7 +9,6 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
+from ragdiet.account import BudgetState, SpendingBudget
 from ragdiet.aio import AsyncRAG
 from ragdiet.bedrock import BedrockClient
-from ragdiet.errors import InvalidArgument, MissingExtra
+from ragdiet.errors import InvalidArgument, MissingExtra, StoreUnavailable
 from ragdiet.generate import ExtractiveReader
 from ragdiet.observe import (
     AskEnded,
@@ -47,6 +47,7 @@ from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault
 from ragdiet.types import Document, Generation, Prompt
 from tests.embedders import WordEmbedder
+from tests.stand_in import its_environment
 
 CHEAP, DEAR, TITAN = "us.amazon.nova-lite-v1:0", "us.amazon.nova-pro-v1:0", "amazon.titan-embed-text-v2:0"
 QUESTION = "How long is the notice period for permanent staff?"
@@ -58,10 +59,8 @@ DOCUMENTS = (
 
 
 @pytest.fixture
-def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[BedrockServer]:
-    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
+def bedrock() -> Iterator[BedrockServer]:
+    with BedrockServer(region="us-east-1", chat=(CHEAP, DEAR)) as server, its_environment(server):
         yield server
 
 
@@ -287,9 +286,11 @@ def test_a_stream_that_is_left_ends_its_span(rag: RAG, exported: Exported) -> No
 
 def test_metrics_for_prometheus(connected: RAG, bedrock: BedrockServer) -> None:
     registry = CollectorRegistry()
-    counting = count_in_prometheus(registry, budget_left=lambda: {"day": Decimal("1.25")})
+    counting = count_in_prometheus(registry, budgets=connected.budgets.list)
     with pytest.raises(InvalidArgument, match="already"):
         count_in_prometheus(registry)
+    connected.budgets.set(SpendingBudget(name="all", usd="1.25"))
+    connected.budgets.set(SpendingBudget(name="team", tokens=900, tag=("team", "search")))
     connected.ingest(DOCUMENTS)
     connected.retrieve(QUESTION)
     bedrock.script(Fault(status=403, code="AccessDeniedException"))
@@ -307,7 +308,10 @@ def test_metrics_for_prometheus(connected: RAG, bedrock: BedrockServer) -> None:
     assert value("ragdiet_fallbacks_total", {"from": CHEAP, "to": DEAR, "reason": "AccessDenied"}) == 1
     assert value("ragdiet_errors_total", {"class": "input", "error": "InvalidArgument"}) == 1
     assert value("ragdiet_confidence_count", {"outcome": "answered"}) == 1
-    assert value("ragdiet_budget_left_usd", {"budget": "day"}) == 1.25
+    (left, _) = connected.budgets.list()
+    assert value("ragdiet_budget_left_usd", {"budget": "all"}) == float(left.left) < 1.25
+    assert value("ragdiet_budget_left_usd", {"budget": "team"}) is None
+    assert value("ragdiet_budget_left_tokens", {"budget": "team"}) == 900
     text = generate_latest(registry).decode()
     assert answer.prompt_id not in text
     assert "tenant" not in text
@@ -315,14 +319,25 @@ def test_metrics_for_prometheus(connected: RAG, bedrock: BedrockServer) -> None:
     assert generate_latest(registry) == b""
 
 
-def test_a_budget_that_cannot_be_read_leaves_the_rest() -> None:
-    def broken() -> dict[str, Decimal]:
-        raise RuntimeError
+def test_budgets_that_cannot_be_read_leave_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ragdiet.observe.prom._BUDGETS_WAIT", 0.01)
+    is_back, readers = threading.Event(), []
+
+    def away() -> tuple[BudgetState, ...]:
+        readers.append(threading.current_thread())
+        is_back.wait()
+        raise StoreUnavailable("the database is away")
 
     registry = CollectorRegistry()
-    counting = count_in_prometheus(registry, budget_left=broken)
+    counting = count_in_prometheus(registry, budgets=away)
     emit(AskRaised(error="Failed", category="bug", seconds=1))
-    assert registry.get_sample_value("ragdiet_requests_total", {"route": "/ask", "outcome": "error"}) == 1
+    for _ in range(3):
+        assert b'ragdiet_requests_total{outcome="error",route="/ask"} 1.0' in generate_latest(registry)
+    assert len(readers) == 1
+    is_back.set()
+    readers[0].join()
+    assert b"ragdiet_budget_left_usd{" not in generate_latest(registry)
+    assert len(readers) == 2
     counting.close()
 
 

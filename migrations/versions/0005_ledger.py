@@ -34,6 +34,9 @@ def upgrade() -> None:
     ):
         op.add_column("ask", sa.Column(name, kind, comment=comment), schema="ragdiet")
     op.create_index("ask_finished", "ask", ["finished_at"], schema="ragdiet")
+    # A prompt_id may be a caller's own, and two tenants may choose the same.
+    op.drop_constraint("ask_pkey", "ask", schema="ragdiet")
+    op.create_primary_key("ask_pkey", "ask", ["prompt_id", "tenant"], schema="ragdiet")
     op.add_column(
         "call",
         sa.Column(
@@ -53,6 +56,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("call_open", "call", schema="ragdiet")
     op.drop_column("call", "recorded_at", schema="ragdiet")
+    op.drop_constraint("ask_pkey", "ask", schema="ragdiet")
+    op.create_primary_key("ask_pkey", "ask", ["prompt_id"], schema="ragdiet")
     op.drop_index("ask_finished", "ask", schema="ragdiet")
     for name in (
         "collection",

@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("checked", sa.Text(), server_default="", nullable=False, comment="why it did not pass"),
         sa.Column("checked_at", sa.DateTime(timezone=True)),
         sa.Column("opened_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("prompt_id"),
+        sa.PrimaryKeyConstraint("prompt_id", "tenant"),
         schema="ragdiet",
     )
     op.create_index("failure_opened", "failure", ["tenant", "opened_at"], schema="ragdiet")
@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("good", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("given_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("prompt_id"),
+        sa.PrimaryKeyConstraint("prompt_id", "tenant"),
         schema="ragdiet",
     )
     for table in ("failure", "feedback"):

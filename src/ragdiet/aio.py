@@ -270,6 +270,11 @@ class AsyncRAG:
         )
 
     @property
+    def chain(self) -> Awaited:
+        """See ``RAG.chain``: ``await rag.chain.explain(question)``; its steps are ``rag.sync.chain.steps``."""
+        return Awaited(lambda: self.sync.chain, self._run)
+
+    @property
     def answers(self) -> Awaited:
         """See ``RAG.answers``."""
         return Awaited(lambda: self.sync.answers, self._run)

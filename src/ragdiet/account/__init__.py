@@ -1,8 +1,9 @@
 from ragdiet.account.afford import affordable, affordable_tokens
 from ragdiet.account.allowance import allowing
-from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget
+from ragdiet.account.budgets import Budgets, BudgetState, SpendingBudget, budget_states
 from ragdiet.account.calibration import BilledTokens, Calibrated, Calibration
 from ragdiet.account.database_share import database_share
+from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, PastReply, Remembering
 from ragdiet.account.kept_ratios import PostgresRatios
 from ragdiet.account.ledger import (
@@ -68,7 +69,9 @@ __all__ = [
     "affordable",
     "affordable_tokens",
     "allowing",
+    "budget_states",
     "database_share",
+    "exact_sum",
     "metered",
     "reached",
     "rehearses",

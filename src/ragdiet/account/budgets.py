@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from ragdiet.account.exact import exact_sum
 from ragdiet.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -105,6 +106,12 @@ class SpendingBudget:
         return "tokens" if self.usd is None else "usd"
 
     @property
+    def binds(self) -> str:
+        """Whose calls, for people."""
+        whose = "all" if self.tenant is None else f"tenant {self.tenant!r}"
+        return f"{whose}, {'='.join(self.tag)}" if self.tag else whose
+
+    @property
     def most(self) -> Decimal:
         """The limit in its unit."""
         return Decimal(self.tokens or 0) if self.usd is None else Decimal(self.usd)
@@ -128,7 +135,12 @@ class BudgetState:
     @property
     def left(self) -> Decimal:
         """Below zero where calls were billed for more than their worst case."""
-        return self.budget.most - self.spent - self.reserved
+        return exact_sum((self.budget.most, self.spent.copy_negate(), self.reserved.copy_negate()))
+
+    @property
+    def is_past_soft(self) -> bool:
+        """Whether as much as the share ``soft`` of the limit is spent or reserved."""
+        return self.spent + self.reserved >= Decimal(str(self.budget.soft)) * self.budget.most
 
 
 class Budgets:
@@ -165,16 +177,18 @@ class Budgets:
 
     def list(self) -> tuple[BudgetState, ...]:
         """Each budget with what is spent and left, by name."""
-        rows = self._database.run(
-            lambda connection: connection.execute(_LIST).fetchall(), tenant=self._tenant, repeatable=True
-        )
-        return tuple(_state(*row) for row in rows)
+        return self._database.run(budget_states, tenant=self._tenant, repeatable=True)
 
     def remove(self, name: str) -> None:
         """Raises InvalidArgument where there is none of that name."""
         found = self._database.run(lambda connection: connection.execute(_REMOVE, (name,)).rowcount, tenant=None)
         if not found:
             raise InvalidArgument(f"there is no budget {name!r}: rag.budgets.list() has those there are")
+
+
+def budget_states(connection: psycopg.Connection) -> tuple[BudgetState, ...]:
+    """Each budget that the connection may see, by name."""
+    return tuple(_state(*row) for row in connection.execute(_LIST))
 
 
 def _money(given: Decimal | str | int) -> Decimal:

@@ -113,7 +113,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
-        self._asks: dict[str, AskRow] = {}
+        self._asks: dict[tuple[str, str], AskRow] = {}
         self._lock = threading.Lock()
 
     @property
@@ -134,7 +134,7 @@ class MemoryLedger:
 
     def finish(self, ask: AskRow) -> None:
         with self._lock:
-            self._asks[ask.prompt_id] = ask
+            self._asks[ask.tenant, ask.prompt_id] = ask
 
     def cost_of(self, prompt_id: str, *, tenant: str) -> Decimal:
         own = (call for call in self.calls if (call.prompt_id, call.tenant) == (prompt_id, tenant))
@@ -229,15 +229,15 @@ def metered(
         ),
         price,
     )
-    granted, worst_tokens = allowance() if price else None, opened.call.usage.total_tokens
+    granted, most = allowance() if price else None, opened.call
     if granted:
-        granted.take(worst_tokens)
+        granted.take(tokens=most.usage.total_tokens, usd=most.cost)
     if price:
         try:
             ledger.start(opened.call)
         except BaseException:
             if granted:
-                granted.give_back(worst_tokens)
+                granted.give_back(tokens=most.usage.total_tokens, usd=most.cost)
             raise
     opened.begin()
     try:
@@ -270,7 +270,10 @@ def metered(
             )
         )
         if granted:
-            granted.give_back(worst_tokens - opened.call.usage.total_tokens)
+            granted.give_back(
+                tokens=most.usage.total_tokens - opened.call.usage.total_tokens,
+                usd=exact_sum((most.cost, opened.call.cost.copy_negate())),
+            )
         if price:
             ledger.settle(opened.call)
         else:

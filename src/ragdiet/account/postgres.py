@@ -86,7 +86,7 @@ VALUES
          (SELECT to_jsonb(version) FROM ragdiet.corpus WHERE tenant = %(tenant)s AND collection = %(collection)s),
          'null')),
      least(now(), %(at)s::timestamptz))
-ON CONFLICT (prompt_id) DO UPDATE SET
+ON CONFLICT (prompt_id, tenant) DO UPDATE SET
     collection = excluded.collection, tags = excluded.tags, question = excluded.question, outcome = excluded.outcome,
     reason = excluded.reason, confidence = excluded.confidence, model = excluded.model, cost = excluded.cost,
     tokens = excluded.tokens, tokens_before = excluded.tokens_before, seconds = excluded.seconds,
@@ -104,9 +104,12 @@ _OPEN = """
 INSERT INTO ragdiet.failure (prompt_id, tenant, collection, kind, question, outcome, reason, record)
 SELECT prompt_id, tenant, collection, outcome, question, outcome, reason, record
 FROM ragdiet.ask
-WHERE prompt_id = %(prompt_id)s
-ON CONFLICT (prompt_id) DO NOTHING
+WHERE prompt_id = %(prompt_id)s AND tenant = %(tenant)s
+ON CONFLICT (prompt_id, tenant) DO NOTHING
 """
+
+
+_NO_CASE = ("cancelled", REHEARSAL)
 
 
 class PostgresLedger:
@@ -257,7 +260,7 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[
             values |= {name: storable(values[name]) for name in ("question", "reason", "model")}
             values |= {"tags": Jsonb(storable(row.tags)), "record": Jsonb(storable(row.record)), "at": at}
             connection.execute(_FINISH, values)
-            if row.outcome in ("failed", "abstained") and row.reason != REHEARSAL:
+            if row.record and row.outcome in ("failed", "abstained") and row.reason not in _NO_CASE:
                 connection.execute(_OPEN, values)
     return started
 

@@ -1,4 +1,4 @@
-from ragdiet.answers.cache import Held, Kept, KeptAnswers, Place
+from ragdiet.answers.cache import Held, Kept, KeptAnswers, Place, sweep_answers
 from ragdiet.answers.flight import Flights, Lead
 from ragdiet.answers.gate import agree
 from ragdiet.answers.key import digest, identity, normalised
@@ -20,4 +20,5 @@ __all__ = [
     "digest",
     "identity",
     "normalised",
+    "sweep_answers",
 ]

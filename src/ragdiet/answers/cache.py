@@ -45,7 +45,7 @@ ON CONFLICT (tenant, key) DO UPDATE SET
 
 _SWEEP = """
 DELETE FROM ragdiet.answer_cache AS kept
-WHERE kept.tenant = %(tenant)s AND (kept.expires_at <= now() OR NOT EXISTS (
+WHERE (%(tenant)s::text IS NULL OR kept.tenant = %(tenant)s) AND (kept.expires_at <= now() OR NOT EXISTS (
     SELECT FROM ragdiet.corpus WHERE corpus.id = kept.corpus_id AND corpus.version = kept.version))
 """
 
@@ -182,7 +182,7 @@ class KeptAnswers:
         self._database.run(lambda connection: self._sweep(connection, tenant), tenant=tenant, repeatable=True)
 
     def _sweep(self, connection: psycopg.Connection, tenant: str) -> None:
-        connection.execute(_SWEEP, {"tenant": tenant})
+        sweep_answers(connection, tenant)
         connection.execute(_SHORTEN, {"tenant": tenant, "most": self._settings.most})
 
     def _sweeps_now(self, tenant: str) -> bool:
@@ -195,6 +195,11 @@ class KeptAnswers:
                 self._swept.clear()
             self._swept[tenant] = now
             return True
+
+
+def sweep_answers(connection: psycopg.Connection, tenant: str | None = None) -> None:
+    """Delete what can no longer be found of a tenant, or of all whose rows the connection sees."""
+    connection.execute(_SWEEP, {"tenant": tenant})
 
 
 def _encoded(answer: Answer) -> str | None:

@@ -18,8 +18,8 @@ SELECT count(*),
        count(*) FILTER (WHERE ask.reused = 'shared'),
        coalesce(sum(made.cost - ask.cost), 0)
 FROM ragdiet.ask
-LEFT JOIN ragdiet.call AS row ON row.prompt_id = ask.prompt_id AND row.stage = 'reuse'
-LEFT JOIN ragdiet.ask AS made ON made.prompt_id = row.served
+LEFT JOIN ragdiet.call AS row ON row.prompt_id = ask.prompt_id AND row.tenant = ask.tenant AND row.stage = 'reuse'
+LEFT JOIN ragdiet.ask AS made ON made.prompt_id = row.served AND made.tenant = row.tenant
 WHERE ask.tenant = %(tenant)s
 """
 
@@ -38,6 +38,12 @@ WHERE kept.tenant = %(tenant)s AND kept.expires_at > now()
 _CLEAR = """
 DELETE FROM ragdiet.answer_cache WHERE tenant = %(tenant)s AND (%(collection)s::text IS NULL OR corpus_id IN (
     SELECT id FROM ragdiet.corpus WHERE tenant = %(tenant)s AND collection = %(collection)s))
+"""
+
+# An answer that was given again is that of the ask which made it.
+_FORGET = """
+DELETE FROM ragdiet.answer_cache WHERE tenant = %(tenant)s AND (prompt_id = %(prompt_id)s OR prompt_id IN (
+    SELECT served FROM ragdiet.call WHERE tenant = %(tenant)s AND prompt_id = %(prompt_id)s AND stage = 'reuse'))
 """
 
 
@@ -106,6 +112,15 @@ class Answers:
         """Forget what is kept, of one collection or of all; returns how many answers that were."""
         return self._database.run(
             lambda connection: connection.execute(_CLEAR, {"tenant": self._tenant, "collection": collection}).rowcount,
+            tenant=self._tenant,
+            repeatable=True,
+        )
+
+    def forget(self, prompt_id: str) -> None:
+        """Do not give the answer of this ask again, were it made there or given again itself."""
+        self._flush()
+        self._database.run(
+            lambda connection: connection.execute(_FORGET, {"tenant": self._tenant, "prompt_id": prompt_id}),
             tenant=self._tenant,
             repeatable=True,
         )

@@ -77,6 +77,7 @@ class Asker:
         language: str = "english",
         clarifier: Clarifier | None = None,
         guards: Guards,
+        keeps_records: bool = True,
         answers: KeptAnswers | None = None,
         similar: float | None = None,
         identity: str = "",
@@ -88,6 +89,7 @@ class Asker:
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
+        self._keeps_records = keeps_records
         self._spending = Spending(self._generators, ledger, guards)
         self._search = Searching(
             embedder=embedder,
@@ -418,7 +420,7 @@ class Asker:
             database_seconds=state.database.seconds,
             database_blocks=state.database.blocks,
             database_cost=answer.database_cost,
-            record=record_of(state, answer, self._versions, self._guards.for_record),
+            record=record_of(state, answer, self._versions, self._guards.for_record) if self._keeps_records else {},
         )
 
 

@@ -34,12 +34,20 @@ class PlannedStep:
         return cls(
             step=step.name,
             model=step.id if isinstance(step, Step) else "",
-            condition="" if isinstance(step, SafeReply) else str(step.accept),
+            condition=_condition(step),
             reached=reached,
             least=least,
             expected=expected,
             most=most,
         )
+
+
+def _condition(step: ChainStep) -> str:
+    if isinstance(step, SafeReply):
+        return ""
+    if isinstance(step, Step) and step.declines is not None:
+        return f"{step.accept}; believed to have found nothing where {step.declines}"
+    return str(step.accept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

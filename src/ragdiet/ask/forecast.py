@@ -21,7 +21,7 @@ _OUTSIDE = 0.01
 """Share of the draws that may lie below the least, and above the most: with the error of what is known of chances and
 lengths that makes up for 5% of the asks."""
 
-_PRIOR_LENGTH = (math.log(0.12), 0.8)
+_PRIOR_LENGTH = (math.log(0.2), 0.8)
 """Mean and deviation of the logarithm of a reply's length over its cap, before any was seen."""
 _LENGTHS_WEIGH = 10
 _DIGITS = Decimal("1e-9")
@@ -34,7 +34,8 @@ class Reader:
     ``ends`` are its own least and most where it does not say what a token costs. ``spread`` is the deviation of the
     logarithm of how the prompt is billed. ``lengths`` are those of earlier replies over their caps. ``read`` and
     ``written`` are the chances that the provider reads the prompt's prefix from its cache, which makes the prompt
-    cheaper by ``saved``, or writes it there, which costs ``added``.
+    cheaper by ``saved``, or writes it there, which costs ``added``. ``settles`` is the chance that a reply which is not
+    accepted ends the ask.
     """
 
     accepted: float
@@ -50,6 +51,7 @@ class Reader:
     written: float = 0.0
     saved: Decimal = Decimal(0)
     added: Decimal = Decimal(0)
+    settles: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def drawn(chain: Chain, prospect: Prospect) -> Drawn:
         is_known = dice.random() < prospect.known
         attempts: list[Attempt] = []
         while not is_known and (step := next_step(attempts, chain)):
-            paid, accepted, model = Decimal(0), True, None
+            paid, accepted, settles, model = Decimal(0), True, False, None
             match step:
                 case Search():
                     paid, accepted = dice.choice(prospect.search), prospect.passes
@@ -103,11 +105,12 @@ def drawn(chain: Chain, prospect: Prospect) -> Drawn:
                 case Step():
                     model, reader = step.id, prospect.readers[step.id]
                     paid, accepted = _read(reader, dice), dice.random() < reader.accepted
+                    settles = not accepted and reader.settles > 0 and dice.random() < reader.settles
             draws.steps[places[id(step)]].append(paid)
             whole += paid
             if prospect.unclear:
                 break
-            attempts.append(Attempt(step=step.name, model=model, accepted=accepted, reason=""))
+            attempts.append(Attempt(step=step.name, model=model, accepted=accepted, reason="", settles=settles))
         draws.whole.append(whole)
     return draws
 

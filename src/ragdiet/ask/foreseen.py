@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from ragdiet.account import PastAsk, PastReply, Ratio
     from ragdiet.types import Quote
 
-_ACCEPTED_WEIGHS = 8
+_ACCEPTED, _ACCEPTED_WEIGHS = 0.6, 8
+"""Of replies to questions that the corpus answers, the share that is accepted, before any was seen."""
+_SETTLED, _SETTLED_WEIGHS = 0.3, 8
+"""Of replies that were not accepted, at a step that may believe a refusal, the share that ended the ask."""
 _CUT_OFF, _CUT_OFF_WEIGHS = 0.02, 20
 _CACHED, _CACHED_WEIGHS = 0.5, 4
-_UNKNOWN_SPREAD = 0.13
+_UNKNOWN_SPREAD = 0.16
 """Deviation of the logarithm of billed tokens over ours, of a model whose ratio was not learnt yet."""
 _REACH = 9.0  # a learnt band is this many deviations wide
 _WRITE, _READ = Decimal("0.25"), Decimal("0.9")
@@ -36,17 +39,18 @@ def reader_of(
     ratio: Ratio | None,
     past: Sequence[PastAsk],
     confidence: float,
+    declines: bool = False,
 ) -> Reader:
     """``quote`` is that of the prompt with replies of ``cap`` tokens at most, ``longest`` with ``LONGEST``: what they
     expect differs by the price of the tokens that they expect. ``confidence`` is the chance that the corpus holds an
-    answer, the prior of one that is accepted."""
+    answer, the prior of one that is accepted. ``declines``: a refusal may end the ask."""
     seen = _seen(model, past)
     token = (longest.expected - quote.expected) / (expected_reply(LONGEST) - expected_reply(cap))
     prompt = quote.expected - token * expected_reply(cap)
     saved = _saved(prompt, quote.least - token, ratio)
     replies = len(seen.first)
     return Reader(
-        accepted=shrunk(seen.accepted, replies, confidence, _ACCEPTED_WEIGHS),
+        accepted=shrunk(seen.accepted, replies, _ACCEPTED * confidence, _ACCEPTED_WEIGHS),
         prompt=prompt if token else quote.expected,
         token=token,
         cap=cap,
@@ -59,16 +63,18 @@ def reader_of(
         written=_share(seen.first, "cache_written") if saved else 0.0,
         saved=saved,
         added=saved * _WRITE / _READ,
+        settles=shrunk(seen.settled, replies - seen.accepted, _SETTLED, _SETTLED_WEIGHS) if declines else 0.0,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The first reply of each step at which the model was asked; how many were accepted, and how many cut off; how long
-    the others were, over their caps."""
+    """The first reply of each step at which the model was asked; how many were accepted, how many were the last of an
+    ask without an answer, and how many cut off; how long the others were, over their caps."""
 
     first: Sequence[PastReply]
     accepted: int
+    settled: int
     cut_off: int
     lengths: Sequence[float]
 
@@ -76,7 +82,7 @@ class _Seen:
 def _seen(model: str, past: Sequence[PastAsk]) -> _Seen:
     first: list[PastReply] = []
     lengths: list[float] = []
-    accepted = cut_off = 0
+    accepted = settled = cut_off = 0
     for ask in past:
         own = [reply for reply in ask.replies if reply.model == model]
         for _, of_one_step in groupby(own, key=attrgetter("attempt")):
@@ -86,7 +92,8 @@ def _seen(model: str, past: Sequence[PastAsk]) -> _Seen:
             if not longer:
                 lengths.append(reply.tokens / answer_length(ask.question).max_tokens)
         accepted += bool(own) and ask.model == model
-    return _Seen(first, accepted, cut_off, lengths)
+        settled += bool(own) and not ask.model and ask.replies[-1].model == model
+    return _Seen(first, accepted, settled, cut_off, lengths)
 
 
 def _saved(prompt: Decimal, least: Decimal, ratio: Ratio | None) -> Decimal:

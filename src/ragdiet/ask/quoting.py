@@ -15,7 +15,7 @@ from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import Scope
-from ragdiet.fallback import Chain, Research, Search
+from ragdiet.fallback import Chain, Research, Search, Step
 from ragdiet.generate import LONGEST
 from ragdiet.observe import current
 from ragdiet.retrieve import without_exclusions
@@ -23,7 +23,7 @@ from ragdiet.types import Budget, Prompt
 
 if TYPE_CHECKING:
     from ragdiet.guard import Guards
-    from ragdiet.protocols import Confidence, Generator
+    from ragdiet.protocols import Confidence
     from ragdiet.types import Hit
 
 _FOUND_AGAIN, _FOUND_AGAIN_WEIGHS = 0.3, 4
@@ -73,7 +73,7 @@ class Quoting:
         prospect = Prospect(
             passes=passes,
             unclear=self._unclear(wanted, hits),
-            readers={step.id: self._reader(step.model, prompt, past, confidence) for step in self._chain.reads},
+            readers={step.id: self._reader(step, prompt, past, confidence) for step in self._chain.reads},
             found_again=self._found_again(past),
             known=shrunk(sum(ask.reused for ask in past), len(past), 0.0, _KNOWN_WEIGHS),
             search=(ranked, ranked + embedding + guards),
@@ -88,7 +88,8 @@ class Quoting:
         )
         return Explanation(question=question, steps=planned, quote=quote_of(draws, worst), asks=len(past))
 
-    def _reader(self, model: Generator | str, prompt: Prompt, past: Sequence[PastAsk], confidence: float) -> Reader:
+    def _reader(self, step: Step, prompt: Prompt, past: Sequence[PastAsk], confidence: float) -> Reader:
+        model = step.model
         assert not isinstance(model, str)
         return reader_of(
             model.model,
@@ -98,6 +99,7 @@ class Quoting:
             ratio=model.billed.now if isinstance(model, Calibrated) else None,
             past=past,
             confidence=confidence,
+            declines=step.declines is not None,
         )
 
     def _past(self, scope: Scope) -> Sequence[PastAsk]:

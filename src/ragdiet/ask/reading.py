@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from ragdiet.protocols import Compressor, Confidence, Generator
 
+_NOT_FOUND = "the model did not find the answer in the sources"
+
 
 class Reading:
     """The diet, the models of the chain, gate 2 and the guards' word on sources and replies."""
@@ -145,7 +147,10 @@ class Reading:
         state.reason = "not supported"
         confidence = probability(self._confidence.of_answer(state.wanted, state.hits, state.context, generation))
         problem = _refused(generation, state.context)
-        accepted, why = False, problem
+        accepted, settles, why = False, False, problem
+        if problem == _NOT_FOUND and step.declines is not None:
+            settles, told = as_condition(step.declines).judge(self._facts(state, generation, confidence))
+            why = f"{problem}, {'and that settles it' if settles else 'which settles nothing'}: {told}"
         if not problem:
             facts = self._facts(state, generation, confidence)
             accepted, why = as_condition(step.accept).judge(facts)
@@ -168,6 +173,7 @@ class Reading:
             reason=f"{why}{again}",
             confidence=0.0 if problem else confidence,
             cost=generation.cost,
+            settles=settles,
         )
 
     def _checked(
@@ -198,6 +204,7 @@ class Reading:
             question=state.wanted,
             confidence=confidence,
             threshold=self._confidence.accept,
+            found=state.found,
             hits=state.hits,
             text=generation.text,
             cited=sum(not there.isdisjoint(named) for _, named in claims) / max(1, len(claims)),
@@ -237,7 +244,7 @@ def _refused(generation: Generation, context: Context) -> str:
     if not generation.text.strip():
         return f"the model gave no text (stop reason: {generation.stop_reason})"
     if REFUSAL in generation.text:
-        return "the model did not find the answer in the sources"
+        return _NOT_FOUND
     if not citations(generation.text, context):
         return "the reply cites none of its sources"
     return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragdiet.answers import Flights, Held, Kept, KeptAnswers, Lead, Place, agree, digest, normalised
 from ragdiet.ask.state import AskState
-from ragdiet.errors import ModelError, StoreError
+from ragdiet.errors import ModelError, OverBudget, StoreError
 from ragdiet.generate import MARK
 from ragdiet.observe import seconds_left
 from ragdiet.types import Answer
@@ -168,7 +168,7 @@ class Reuse:
             return None
         try:
             return self._vector(state.question)
-        except ModelError:  # the search will say so
+        except (ModelError, OverBudget):  # the search will say so
             return None
 
     def _place(self, state: AskState) -> Place:

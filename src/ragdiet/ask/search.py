@@ -105,7 +105,7 @@ class Searching:
         if not hits:
             return Attempt(step=step.name, accepted=False, reason="; ".join(("no hits", *notes)), confidence=0.0)
         state.wanted, state.vector, state.hits, state.readable, state.context = wanted, vector, hits, None, None
-        confidence = probability(self._confidence.of_retrieval(wanted, hits))
+        state.found = confidence = probability(self._confidence.of_retrieval(wanted, hits))
         accepted, why = self.judged(step, wanted, hits, confidence, unspent=self._spending.unspent(state))
         reason = "; ".join((f"{len(hits)} hits, {why}", *notes))
         return Attempt(step=step.name, accepted=accepted, reason=reason, confidence=confidence)
@@ -125,6 +125,7 @@ class Searching:
                 question=wanted,
                 confidence=confidence,
                 threshold=self._confidence.gate,
+                found=confidence,
                 hits=hits,
                 unspent=unspent,
                 seconds_left=seconds_left(),

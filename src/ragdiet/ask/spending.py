@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ragdiet.account import Budgeted, Calibrated, Ledger, affordable
+from ragdiet.account import Budgeted, Calibrated, Ledger, affordable, exact_sum
 from ragdiet.ask.state import AskState
 from ragdiet.observe import current
 from ragdiet.protocols import Priced
@@ -49,7 +49,7 @@ class Spending:
         """What is left of the ask's money in USD; None where there is no limit to it."""
         if state.max_cost is None:
             return None
-        return state.max_cost - self._ledger.cost_of(current().prompt_id, tenant=current().tenant)
+        return _less(state.max_cost, self._ledger.cost_of(current().prompt_id, tenant=current().tenant))
 
     def affordable(self, model: str, prompt: Prompt, state: AskState, diet: Callable[[int], Context]) -> Context:
         """The prompt's context, or where ``model`` is the cheapest and the ask's money is short, a smaller one."""
@@ -91,4 +91,9 @@ class Spending:
         unspent = self.unspent(state)
         if unspent is None or state.context is None:
             return unspent
-        return unspent - self._guards.most(_USUAL_REPLY, len(state.question), len(state.context.text))
+        return _less(unspent, self._guards.most(_USUAL_REPLY, len(state.question), len(state.context.text)))
+
+
+def _less(left: Decimal, spent: Decimal) -> Decimal:
+    """The difference to the last digit, whatever the precision of this thread."""
+    return exact_sum((left, spent.copy_negate()))

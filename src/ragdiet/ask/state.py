@@ -51,8 +51,9 @@ class AskState:
     """One ask as it goes along. ``wanted`` is what the hits are to say: the question without its exclusions, and
     with its spelling corrected where that found the hits; models are asked the question itself. Where it leans on the
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
-    ``corrected`` is the question as a second search asked it, where it was misspelt. ``readable`` is what the guards
-    leave of the hits. ``shown`` is the text that a stream has given, where it ``streams`` and did not take it back."""
+    ``corrected`` is the question as a second search asked it, where it was misspelt. ``found`` is the chance that the
+    corpus holds an answer, by the ``hits``, and ``readable`` what the guards leave of these. ``shown`` is the text that
+    a stream has given, where it ``streams`` and did not take it back."""
 
     question: str
     searched: str
@@ -69,6 +70,7 @@ class AskState:
     attempts: list[Attempt] = field(default_factory=list)
     vector: NDArray[np.float32] | None = None
     hits: Sequence[Hit] = ()
+    found: float = 0.0
     readable: Readable | None = None
     context: Context | None = None
     generation: Generation | None = None

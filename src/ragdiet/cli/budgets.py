@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ragdiet.account import SpendingBudget
+from ragdiet.amounts import dollars
 from ragdiet.cli.root import main, opened
 from ragdiet.terminal import columns
 
@@ -50,7 +51,7 @@ def list_(options: dict[str, Any]) -> None:
             _amount(budget, part) for part in (budget.most, state.spent, state.reserved, state.left)
         )
         until = f"{state.resets_at:%Y-%m-%d}" if state.resets_at else "never"
-        cells.append((budget.name, _bound(budget), budget.per, most, spent, reserved, left, until))
+        cells.append((budget.name, budget.binds, budget.per, most, spent, reserved, left, until))
     click.echo(columns(cells))
 
 
@@ -63,10 +64,5 @@ def remove(options: dict[str, Any], name: str) -> None:
         rag.budgets.remove(name)
 
 
-def _bound(budget: SpendingBudget) -> str:
-    whose = "all" if budget.tenant is None else f"tenant {budget.tenant!r}"
-    return f"{whose}, {'='.join(budget.tag)}" if budget.tag else whose
-
-
 def _amount(budget: SpendingBudget, part: Decimal) -> str:
-    return f"${part:f}" if budget.unit == "usd" else f"{part:,f}"
+    return dollars(part) if budget.unit == "usd" else f"{part:,f}"

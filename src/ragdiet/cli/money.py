@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ragdiet.cli.root import main, opened
+from ragdiet.errors import InvalidArgument
 from ragdiet.report import CostKey, csv_lines, each_cost, json_lines
 from ragdiet.terminal import costs_lines
 
@@ -65,9 +66,14 @@ def costs(
     page: Path | None,
 ) -> None:
     """What was spent, and on what."""
+    if since and since >= (until or datetime.now(UTC)):
+        raise click.BadParameter("the period would end before it begins", param_hint="--since")
     with opened(options) as rag:
         if page:
-            page.write_text(rag.spend_report(since=since, until=until).html(), encoding="utf-8")
+            try:
+                page.write_text(rag.spend_report(since=since, until=until).html(), encoding="utf-8")
+            except OSError as error:
+                raise InvalidArgument(f"{page} cannot be written: {error.strerror}") from error
             click.echo(f"written: {page}", err=True)
         elif form:
             rows = each_cost(rag.store, by, since=since, until=until, tenant=rag.tenant)
@@ -75,5 +81,5 @@ def costs(
                 click.echo(line)
         else:
             click.echo(costs_lines(rag.costs(by, since, until)))
-            for found in rag.anomalies(since=since):
+            for found in () if until else rag.anomalies(since=since):
                 click.echo(f"unusual: {found}")

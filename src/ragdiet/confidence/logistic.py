@@ -88,6 +88,7 @@ class LogisticConfidence:
     def judging(self, setup: Setup) -> Self:
         """The same, told what it is to judge. Of a certified model a warning says what has moved."""
         judging = type(self)(self._file, setup=setup)
+        judging.gate, judging.accept = self.gate, self.accept  # which somebody may have set
         if self._file.certified and (moved := judging.moved()):
             _log.warning(
                 "the confidence model %s: %s. Make it anew with rag.calibrate",

@@ -1,4 +1,4 @@
-"""LabelledQuestion questions out of a file: what each should give."""
+"""Labelled questions out of a file: what each should give."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ WHERE tenant = %(tenant)s AND prompt_id = %(prompt_id)s
 _FEEDBACK = """
 INSERT INTO ragdiet.feedback (prompt_id, tenant, good, note)
 SELECT prompt_id, tenant, %(good)s, %(note)s FROM ragdiet.ask WHERE tenant = %(tenant)s AND prompt_id = %(prompt_id)s
-ON CONFLICT (prompt_id) DO UPDATE SET good = excluded.good, note = excluded.note, given_at = now()
+ON CONFLICT (prompt_id, tenant) DO UPDATE SET good = excluded.good, note = excluded.note, given_at = now()
 """
 
 _DISLIKED = """
@@ -73,7 +73,7 @@ INSERT INTO ragdiet.failure (prompt_id, tenant, collection, kind, question, outc
 SELECT prompt_id, tenant, collection, 'disliked', question, outcome, reason, coalesce(record, '{}'), %(note)s
 FROM ragdiet.ask
 WHERE tenant = %(tenant)s AND prompt_id = %(prompt_id)s
-ON CONFLICT (prompt_id) DO UPDATE SET
+ON CONFLICT (prompt_id, tenant) DO UPDATE SET
     note = CASE WHEN excluded.note = '' THEN failure.note ELSE excluded.note END,
     state = 'open'
 """

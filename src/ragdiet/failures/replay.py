@@ -33,7 +33,7 @@ class Stages(Protocol):
 
     def compress(self, question: str, passages: Iterable[Any], budget: Any = ...) -> Context: ...
 
-    def ask(self, question: str, *, collection: str, tenant: str) -> Answer: ...
+    def ask(self, question: str, *, collection: str, tenant: str, fresh: bool) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def replayed(case: Case, stages: Stages, corpus: Corpus, *, ask: bool) -> Replay
     cause, evidence = propose(findings)
     if MASKED.search(case.question):
         evidence += "; the question was kept with values masked, so this is of the masked one"
-    answer = stages.ask(case.question, collection=case.collection, tenant=case.tenant) if ask else None
+    answer = stages.ask(case.question, collection=case.collection, tenant=case.tenant, fresh=True) if ask else None
     return Replay(
         case=case,
         cause=cause,

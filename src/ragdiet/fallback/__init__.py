@@ -1,5 +1,5 @@
 from ragdiet.fallback.chain import Chain, next_step
-from ragdiet.fallback.conditions import Condition, Verdict, as_condition, cited, confident
+from ragdiet.fallback.conditions import Condition, Verdict, as_condition, cited, confident, unlikely
 from ragdiet.fallback.doubt import Check, once_allowed, saving
 from ragdiet.fallback.facts import Facts
 from ragdiet.fallback.safe_reply import safe_reply
@@ -27,4 +27,5 @@ __all__ = [
     "once_allowed",
     "safe_reply",
     "saving",
+    "unlikely",
 ]

@@ -2,7 +2,7 @@
 
 The usual order is: search; if the hits do not look as if they held the answer, search again, wider; read with each
 model from the cheapest up until an answer is accepted; else the safe reply. A guard's attempts stand between the
-steps; one that refuses ends in the safe reply.
+steps; one that refuses ends in the safe reply, and so does a model's refusal that its step believes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from ragdiet.errors import InvalidArgument
+from ragdiet.fallback.conditions import unlikely
 from ragdiet.fallback.steps import ChainStep, Research, SafeReply, Search, Step
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Chain:
     last are put there where they are not given.
 
     Models are asked about hits that a search let pass: after one that did not, the chain goes on with the next
-    ``Research``, or the safe reply. After a reply that was not accepted it goes on with the next step of either kind.
+    ``Research``, or the safe reply. After a reply that was not accepted it goes on with the next step of either kind,
+    unless a step's ``declines`` has believed that the sources hold no answer: then with the safe reply.
 
     >>> [step.name for step in Chain([Research(), Step("local:extractive")]).steps]
     ['retrieve', 're-search', 'read', 'safe reply']
@@ -38,8 +40,9 @@ class Chain:
 
     @classmethod
     def of(cls, models: Sequence[Generator | str], *, research: bool = True) -> Self:
-        """The chain of these models in their order, with a second search before them."""
-        return cls([*([Research()] if research else []), *(Step(model) for model in models)])
+        """The chain of these models in their order, with a second search before them. A model's refusal is believed
+        where no reply of the next one could be accepted."""
+        return cls([*([Research()] if research else []), *(Step(model, declines=unlikely()) for model in models)])
 
     @property
     def reads(self) -> tuple[Step, ...]:
@@ -79,6 +82,10 @@ class Chain:
         """The same chain with each model wrapped."""
         return self._each(lambda model: model if isinstance(model, str) else wrapped(model))
 
+    def unbelieving(self) -> Chain:
+        """The same chain, in which no model's refusal settles an ask."""
+        return Chain([replace(step, declines=None) if isinstance(step, Step) else step for step in self.steps])
+
     def _each(self, made: Callable[[Generator | str], Generator | str]) -> Chain:
         return Chain([replace(step, model=made(step.model)) if isinstance(step, Step) else step for step in self.steps])
 
@@ -99,7 +106,7 @@ def next_step(attempts: Sequence[Attempt], chain: Chain) -> ChainStep | None:
     >>> next_step([], Chain([Step("local:extractive")])).name
     'retrieve'
     """
-    if attempts and attempts[-1].step == "guard" and not attempts[-1].accepted:
+    if attempts and (attempts[-1].settles or (attempts[-1].step == "guard" and not attempts[-1].accepted)):
         return chain.safe_reply
     place = 0
     for attempt in attempts:

@@ -109,6 +109,24 @@ def confident(at_least: float | None = None) -> Condition:
     return Condition(f"confidence at or over {of}", judge)
 
 
+def unlikely(under: float | None = None) -> Condition:
+    """The chance that the corpus holds an answer, as the latest search left it, is under ``under``, above 0. It says
+    when a model that found no answer in its sources is believed: ``Step(model, declines=unlikely(0.5))``. By default
+    the confidence model's own threshold of a reply: no reply is more likely to be right than there is an answer, so
+    that under it none of ``confident()`` could follow."""
+    if under is not None and not 0 < under <= 1:
+        raise InvalidArgument(f"unlikely({under}): give a number above 0, at most 1, or none")
+
+    def judge(facts: Facts) -> Verdict:
+        threshold = facts.threshold if under is None else under
+        accepted = facts.found < threshold
+        words = "under" if accepted else "at or over"
+        return Verdict(accepted, f"chance of an answer {facts.found:.2f} {words} {threshold:.2f}")
+
+    of = "the confidence model's threshold" if under is None else f"{under:.2f}"
+    return Condition(f"chance of an answer under {of}", judge)
+
+
 def cited(share: float = 1.0) -> Condition:
     """Of the reply's sentences at least ``share``, above 0, name a source that was there; by default all."""
     if not 0 < share <= 1:

@@ -16,14 +16,16 @@ class Facts:
     """An attempt's facts: of a search, its hits; of a model that has read, its reply too.
 
     ``confidence`` is the chance that the corpus holds an answer, or that the reply is right, in [0, 1], and
-    ``threshold`` the one that the confidence model sets for it. ``cited`` is the share of the reply's sentences that
-    name a source which was there. ``unspent`` is what is left of the ask's money, USD, and ``seconds_left`` of its
-    time; None where there is no limit.
+    ``threshold`` the one that the confidence model sets for it. ``found`` is the chance that the corpus holds an answer
+    as the latest search left it, whatever a model said since. ``cited`` is the share of the reply's sentences that name
+    a source which was there. ``unspent`` is what is left of the ask's money, USD, and ``seconds_left`` of its time;
+    None where there is no limit.
     """
 
     question: str
     confidence: float
     threshold: float
+    found: float
     hits: Sequence[Hit]
     text: str = ""
     cited: float = 0.0

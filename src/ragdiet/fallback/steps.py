@@ -52,6 +52,8 @@ class Step:
     time left that it may take, above 0; by default half where another model follows, so that one which hangs leaves
     time for the next, and all of it where none does. A reply that was cut off, that refuses or that names no source is
     no answer, whatever the condition. ``check`` is asked about one that the condition alone does not accept, in doubt.
+    ``declines`` is about a reply that says that the sources hold no answer: where it is met that settles the ask, which
+    ends in the safe reply; else, and by default, the next step has its turn, whatever it costs.
     """
 
     name: ClassVar[str] = "read"
@@ -60,6 +62,7 @@ class Step:
     accept: Accept = field(default=_CONFIDENT, kw_only=True)
     share: float | None = field(default=None, kw_only=True)
     check: Check | None = field(default=None, kw_only=True)
+    declines: Accept | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) and not callable(getattr(self.model, "generate", None)):
@@ -69,6 +72,8 @@ class Step:
         if self.share is not None and not 0 < self.share <= 1:
             raise InvalidArgument(f"Step(share={self.share}): give a part of the time left, above 0, at most 1")
         object.__setattr__(self, "accept", as_condition(self.accept))
+        if self.declines is not None:
+            object.__setattr__(self, "declines", as_condition(self.declines))
 
     @property
     def id(self) -> str:

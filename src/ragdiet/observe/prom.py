@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ragdiet.errors import InvalidArgument, MissingExtra
@@ -14,29 +15,30 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
+    from ragdiet.account import BudgetState
+
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _ROUTE = "/ask"
+_BUDGETS_WAIT = 2.0  # seconds; Prometheus itself gives a scrape ten
 
 
 def count_in_prometheus(
     registry: CollectorRegistry | None = None,
     *,
-    budget_left: Callable[[], Mapping[str, Decimal]] | None = None,
+    budgets: Callable[[], Iterable[BudgetState]] | None = None,
 ) -> Prometheus:
     """Count all asks in ``registry``, by default the process's own, which ``prometheus_client`` serves.
 
-    ``budget_left`` gives the USD left by the budget's name whenever the metrics are read. ``close`` what this gives to
-    end it. Raises MissingExtra without the extra ``prom``.
+    ``budgets``, such as ``rag.budgets.list``, is asked for what they have left whenever the metrics are read. ``close``
+    what this gives to end it. Raises MissingExtra without the extra ``prom``.
     """
-    return Prometheus(registry, budget_left)
+    return Prometheus(registry, budgets)
 
 
 class Prometheus:
     """Subscribed to events until it is closed."""
 
-    def __init__(
-        self, registry: CollectorRegistry | None, budget_left: Callable[[], Mapping[str, Decimal]] | None
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry | None, budgets: Callable[[], Iterable[BudgetState]] | None) -> None:
         try:
             import prometheus_client as client
         except ImportError as error:
@@ -67,8 +69,8 @@ class Prometheus:
         self._confidence = made(
             client.Histogram, "confidence", "Of asks", "outcome", buckets=[n / 10 for n in range(1, 11)]
         )
-        if budget_left is not None:
-            self._metrics.append(_BudgetLeft(budget_left))
+        if budgets is not None:
+            self._metrics.append(_BudgetsLeft(budgets))
         self._model = Bounded()
         self._reason = Bounded()
         self._error = Bounded()
@@ -120,23 +122,44 @@ class Prometheus:
                     self._errors.labels(event.category, self._error(call.error)).inc()
 
 
-class _BudgetLeft:
-    """Read when the metrics are. A budget that cannot be read is left out, and all else is served."""
+class _BudgetsLeft:
+    """Read when the metrics are. Budgets that cannot be read in time are left out, and all else is served."""
 
-    def __init__(self, left: Callable[[], Mapping[str, Decimal]]) -> None:
-        self._left = left
+    def __init__(self, read: Callable[[], Iterable[BudgetState]]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._reading: Future[tuple[BudgetState, ...]] | None = None
 
     def describe(self) -> Iterable[Metric]:
         from prometheus_client.core import GaugeMetricFamily
 
-        return [GaugeMetricFamily("ragdiet_budget_left_usd", "USD left of a budget", labels=("budget",))]
+        return [
+            GaugeMetricFamily(f"ragdiet_budget_left_{unit}", f"{name} left of a budget", labels=("budget",))
+            for unit, name in (("usd", "USD"), ("tokens", "Tokens"))
+        ]
 
     def collect(self) -> Iterable[Metric]:
-        [family] = self.describe()
+        families = self.describe()
+        for state in self._states():
+            for family in families:
+                if family.name.endswith(state.budget.unit):
+                    family.add_metric([state.budget.name], float(state.left))  # type: ignore[attr-defined]  # a gauge
+        return families
+
+    def _states(self) -> tuple[BudgetState, ...]:
+        """One thread reads, however often a database that is away is asked for: it may wait for a minute."""
+        with self._lock:
+            if self._reading is None or self._reading.done():
+                self._reading = Future()
+                threading.Thread(target=self._fill, args=(self._reading,), name="ragdiet budgets", daemon=True).start()
+            reading = self._reading
         try:
-            left = dict(self._left())
-        except Exception:  # noqa: BLE001  # whatever reading a budget raises
-            left = {}
-        for name, amount in left.items():
-            family.add_metric([name], float(amount))  # type: ignore[attr-defined]  # a GaugeMetricFamily
-        return [family]
+            return reading.result(_BUDGETS_WAIT)
+        except Exception:  # noqa: BLE001  # too late, or whatever reading them raises
+            return ()
+
+    def _fill(self, reading: Future[tuple[BudgetState, ...]]) -> None:
+        try:
+            reading.set_result(tuple(self._read()))
+        except BaseException as error:  # noqa: BLE001  # told to whoever waits
+            reading.set_exception(error)

@@ -8,14 +8,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ragdiet.account import PostgresLedger
+from ragdiet.answers import sweep_answers
 from ragdiet.arguments import checked_expiry, checked_name
 from ragdiet.errors import InvalidArgument
 from ragdiet.ingest import backfill_token_bits
 from ragdiet.observe import tracing
 from ragdiet.rag.door import Door, token_model
 from ragdiet.store import find_corpus, migrate, rebuild_statistics
+from ragdiet.store.tenancy import act_for
 
 if TYPE_CHECKING:
+    import psycopg
+
     from ragdiet.doctor import Diagnosis
     from ragdiet.ingest import Progress, Source
     from ragdiet.types import IngestReport
@@ -94,7 +98,8 @@ class Documents(Door):
 
     def sweep(self) -> int:
         """Delete the documents of every collection whose time has come; returns how many there were. What asks saw and
-        did more than 30 days ago is forgotten too, but for the cases in ``failures``.
+        did more than 30 days ago is forgotten too, but for the cases in ``failures``, and so are kept answers that are
+        out of date.
 
         As the runtime role, of every collection of this RAG's tenant. An ingest does so for its own collection.
         Searches do not find them in any case. Also marks the calls that a crash left open: ``PostgresLedger.sweep``.
@@ -103,7 +108,12 @@ class Documents(Door):
         self.failures.forget(_RECORDS_KEPT)
         if isinstance(self.ledger, PostgresLedger):
             self.ledger.sweep(tenant=self.tenant)
+        self.store.run(self._sweep_answers, tenant=None, repeatable=True)
         return self._collections.sweep(tenant=self.tenant)
+
+    def _sweep_answers(self, connection: psycopg.Connection) -> None:
+        act_for(connection, self.tenant)
+        sweep_answers(connection)
 
     def backfill_tokens(self, *, collection: str | None = None, tenant: str | None = None) -> int:
         """Give chunks that were ingested without ``late_interaction`` their token bits; returns how many got them."""

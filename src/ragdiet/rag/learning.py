@@ -11,7 +11,7 @@ from ragdiet.arguments import checked_name
 from ragdiet.confidence import Calibrated, LogisticConfidence, Rehearsal, calibrate, read_labels
 from ragdiet.confidence import Labelled as LabelledRows
 from ragdiet.errors import InvalidArgument
-from ragdiet.fallback import confident
+from ragdiet.fallback import Step, confident, unlikely
 from ragdiet.observe import tracing
 from ragdiet.rag.questions import Questions
 from ragdiet.retrieve import HybridRetriever, learn_weight
@@ -25,11 +25,14 @@ class Learning(Questions):
     """Labels, feedback and failures."""
 
     def feedback(self, prompt_id: str, *, good: bool, note: str = "", tenant: str | None = None) -> None:
-        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``.
+        """What somebody thought of an answer. One that was not liked is kept as a case, with ``note``, in ``failures``,
+        and is not given again: who asks the same is answered anew.
 
         The last word counts. Raises UnknownPrompt where this tenant asked nothing under that prompt_id.
         """
         self._check_schema()
+        if not good:  # first: what fails after it is said again
+            self._answers_of(self._tenant(tenant)).forget(prompt_id)
         self.failures.feedback(prompt_id, good=good, note=note, tenant=tenant)
 
     def evaluate(
@@ -50,7 +53,9 @@ class Learning(Questions):
         owner = self._tenant(tenant)
         with rehearsing():
             return evaluate(
-                lambda question, collection, of: self.ask(question, collection=collection, tenant=of or owner),
+                lambda question, collection, of: self.ask(
+                    question, collection=collection, tenant=owner if of is None else of, fresh=True
+                ),
                 labelled(questions),
                 self.failures if cases else None,
                 owner,
@@ -112,12 +117,14 @@ class Learning(Questions):
         owner = self._tenant(tenant)
         setup = self._setup_with(checked_name(collection or self.collection, "collection"), owner)
         rehearsal = Rehearsal(self.confidence, gate=0.0)
-        if own := [step.id for step in self._asker.chain.reads if str(step.accept) != str(confident())]:
+        if own := [step.id for step in self._asker.chain.reads if _is_own(step)]:
             raise InvalidArgument(
-                f"the chain accepts what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
-                "calibrate with the rule confident()"
+                f"the chain judges what {own[0]} says by a rule of its own, of which a certificate would say nothing: "
+                "calibrate with the rules confident() and unlikely()"
             )
-        pieces = self._pieces | {"confidence": rehearsal, "answer_cache": None}
+        # A refusal that unlikely() believes is followed by no reply that confident() would let pass.
+        chain = self._pieces["chain"].unbelieving()
+        pieces = self._pieces | {"chain": chain, "confidence": rehearsal, "answer_cache": None, "keep_failures": False}
         from ragdiet.rag.rag import RAG
 
         beside = RAG(self.store, embedder=self.embedder, **pieces)
@@ -139,3 +146,9 @@ class Learning(Questions):
             return ()
         name = checked_name(collection or self.collection, "collection")
         return self.confidence.moved(self._setup_with(name, self._tenant(tenant)))
+
+
+def _is_own(step: Step) -> bool:
+    """Whether it accepts or declines by another rule than the confidence model's threshold."""
+    declines = step.declines is not None and str(step.declines) != str(unlikely())
+    return declines or str(step.accept) != str(confident())

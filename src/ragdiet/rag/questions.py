@@ -130,8 +130,8 @@ class Questions(Door):
 
         ``budget``: tokens of context, 600 by default: as the models bill them once that was learnt from 50 replies,
         else of our own counter; or "auto" for as many as the question seems to need, 1,200 of our own at most.
-        ``max_cost``: USD for the whole ask; the context is cut down to what the cheapest model can be asked with for
-        it, and a model that could still go over it is not asked. ``max_billed_tokens``: those of all requests of the
+        ``max_cost``: USD for the whole ask, of which no request is made that may go over it; the context is cut down to
+        what the cheapest model can be asked with for it. ``max_billed_tokens``: those of all requests of the
         ask, as they are billed; one that may go over it is not made. ``deadline``: seconds after which no further step
         begins, and a request that is on its way to a model is given up.
         ``stream=True`` gives an iterator of text as the model writes it, see ``AnswerStream``. ``fresh=True`` asks anew
@@ -153,13 +153,13 @@ class Questions(Door):
 
         def streamed() -> Steps[str, None, Answer]:
             self._check_search(scope)
-            with tracing(trace), allowing(tokens):
+            with tracing(trace), allowing(tokens, spend):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
         self._check_search(scope)
-        with tracing(trace), allowing(tokens):
+        with tracing(trace), allowing(tokens, spend):
             return self._asker.ask(question, scope, **asked)
 
     def quote(

@@ -87,7 +87,8 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
 
     ``answer_cache`` keeps answers for the same question, until the collection changes: by default ``AnswerCache()``
     where a model of the chain has a price; None keeps none. Pieces of your own are told apart by their class and the
-    plain values that they hold, or by an attribute ``cache_identity``.
+    plain values that they hold, or by an attribute ``cache_identity``. With ``keep_failures=False`` nothing is kept of
+    what asks see and do, and none becomes a case in ``failures``.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
         allowed_models: Collection[str] | None = None,
         allowed_tenants: Collection[str] | None = None,
         answer_cache: AnswerCache | Literal["auto"] | None = "auto",
+        keep_failures: bool = True,
         collection: str = DEFAULT_COLLECTION,
         tenant: str = "",
         allow_building: bool = False,
@@ -159,6 +161,7 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
             "allowed_models": allowed_models,
             "allowed_tenants": allowed_tenants,
             "answer_cache": answer_cache,
+            "keep_failures": keep_failures,
             "collection": collection,
             "tenant": tenant,
         }
@@ -208,6 +211,7 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
             language=language,
             clarifier=Clarifier(language) if clarify else None,
             guards=Guards(guards, masking, self.ledger),
+            keeps_records=keep_failures,
             answers=KeptAnswers(store, settings) if settings else None,
             similar=settings.threshold(self.space, language) if settings else None,
             identity=identity((version("ragdiet"), *answered_by, system, examples, language, clarify, guards, masking)),

@@ -53,7 +53,7 @@ FROM (
 GROUP BY keys
 ORDER BY sum(cost) DESC, keys
 """
-_JOIN_ASK = "LEFT JOIN ragdiet.ask a ON a.prompt_id = c.prompt_id"
+_JOIN_ASK = "LEFT JOIN ragdiet.ask a ON a.prompt_id = c.prompt_id AND a.tenant = c.tenant"
 _JOIN_TAG = "CROSS JOIN jsonb_each_text(c.tags) AS tag"
 
 

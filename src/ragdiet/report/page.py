@@ -31,7 +31,9 @@ def page(report: SpendReport) -> str:
     last = _last_day(report)
     period = f"{report.since:%Y-%m-%d} to {last}"
     policy = "default-src 'none'; style-src 'unsafe-inline'"
-    sections = "".join(f"<section><h2>{name}</h2>{made(report, ids)}</section>" for name, made in _SECTIONS)
+    sections = "".join(
+        f"<section><h2>{name}</h2>{body}</section>" for name, made in _SECTIONS if (body := made(report, ids))
+    )
     return (
         "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -101,6 +103,28 @@ def _spend(report: SpendReport, ids: count[int]) -> str:
     ]
     header = ("stage", "model", "share", "cost", "not settled", "calls", "tokens in", "tokens out")
     return stacked(by_stage, ids) + stacked(by_model, ids) + table(header, rows, left=3)
+
+
+def _budgets(report: SpendReport, ids: count[int]) -> str:
+    rows = []
+    for state in report.budgets:
+        budget = state.budget
+        used = float((state.spent + state.reserved) / budget.most) if budget.most else 1.0
+        rows.append(
+            (
+                escape(budget.name),
+                escape(budget.binds),
+                share_bar(used, f"{used:.1%} spent or reserved"),
+                "passed" if state.is_past_soft else f"at {budget.soft:.0%}",
+                *(
+                    dollars(part) if budget.unit == "usd" else f"{part:,f} tokens"
+                    for part in (budget.most, state.spent, state.reserved, state.left)
+                ),
+                f"{state.resets_at:%Y-%m-%d}" if state.resets_at else "never",
+            )
+        )
+    header = ("budget", "binds", "share", "soft limit", "limit", "spent", "reserved", "left", "begins anew (UTC)")
+    return table(header, rows, left=4) if rows else ""
 
 
 def _forecast(report: SpendReport, ids: count[int]) -> str:
@@ -217,7 +241,7 @@ def _dearest(report: SpendReport, ids: count[int]) -> str:
             escape(one.model),
             escape(one.outcome),
             escape(one.tenant),
-            f"{one.finished_at:%Y-%m-%d}",
+            f"<span class=day>{one.finished_at:%Y-%m-%d}</span>",
             f"<code>{escape(one.prompt_id)}</code>",
             dollars(one.cost),
         )
@@ -226,9 +250,10 @@ def _dearest(report: SpendReport, ids: count[int]) -> str:
     return table(("question", "model", "outcome", "tenant", "day", "prompt_id", "cost"), rows, left=6)
 
 
-# What the page holds, in its order.
+# What the page holds, in its order; a section without anything is left out.
 _SECTIONS: Sequence[tuple[str, Callable[[SpendReport, count[int]], str]]] = (
     ("Spend", _spend),
+    ("Budgets now", _budgets),
     ("This month", _forecast),
     ("Out of the ordinary", _unusual),
     ("The diet", _diet),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL
 
+from ragdiet.account import budget_states
 from ragdiet.errors import InvalidArgument, UnknownPrice
 from ragdiet.report.anomalies import HISTORY, Anomaly, anomalies
 from ragdiet.report.forecast import Forecast, forecast
@@ -22,7 +23,7 @@ from ragdiet.types import Usage
 if TYPE_CHECKING:
     import psycopg
 
-    from ragdiet.account import PriceBook
+    from ragdiet.account import BudgetState, PriceBook
     from ragdiet.protocols import Database
 
 _DAYS = 90
@@ -85,7 +86,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendReport:
-    """Spend from ``since`` to ``until``, for a page or a notebook."""
+    """Spend from ``since`` to ``until``, for a page or a notebook; ``budgets`` are those of now."""
 
     since: datetime
     until: datetime
@@ -95,6 +96,7 @@ class SpendReport:
     saved: tuple[Saved, ...]
     anomalies: tuple[Anomaly, ...]
     forecast: Forecast | None
+    budgets: tuple[BudgetState, ...]
 
     @property
     def cost(self) -> Decimal:
@@ -148,6 +150,7 @@ def read_spend(
             saved=_saved(asks, prices),
             anomalies=_unusual(spend, _by_tenant(connection, bounds), start.date(), today),
             forecast=forecast(_by_day(spend), today),
+            budgets=budget_states(connection),
         )
 
     return read(database, tenant, work)

@@ -83,7 +83,8 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One step of the chain: what it tried, whether that was accepted, and why."""
+    """One step of the chain: what it tried, whether that was accepted, and why. ``settles``: it was not, and yet no
+    further step is tried, since a model's word that the sources hold no answer was believed."""
 
     step: str
     accepted: bool
@@ -92,6 +93,7 @@ class Attempt:
     model: str | None = None
     cost: Decimal = Decimal(0)
     seconds: float = 0.0
+    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
