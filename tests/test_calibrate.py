@@ -369,6 +369,9 @@ def test_calibration_from_questions_to_a_rag_that_uses_it(
     assert done.bound <= 0.2
     assert not rag.confidence.certified  # type: ignore[attr-defined]
     assert sum(row.asks for row in rag.costs(by="outcome")) >= len(questions())
+    # Of a rehearsal no reply is accepted: it is no failure, and no sign of how the next ask will go.
+    assert rag.failures.list(state=None) == ()
+    assert rag.ledger.past(collection="default", tenant="") == ()  # type: ignore[attr-defined]
 
     done.save(tmp_path / "own.json")
     own = LogisticConfidence.load(tmp_path / "own.json")

@@ -128,6 +128,18 @@ def test_what_was_expected_is_followed_through_the_stages(database: Database) ->
     assert made(database).failures.replay("liar-1").fault == ""
 
 
+def test_asking_a_case_again_makes_no_other_case_of_it(database: Database) -> None:
+    rag = made(database, Scripted("shy", REFUSAL))
+    rag.ask(QUESTION, prompt_id="one")
+    rag.failures.tag("one", answers=["three months"])
+    assert rag.failures.replay("one").fault
+    assert rag.evaluate().regressions
+    assert rag.evaluate([{"question": "Where do laptops go?", "answers": ["Utrecht"]}]).failed
+    assert [case.prompt_id for case in rag.failures.list(state=None)] == ["one"]
+    rag.ask("How are trains booked?", prompt_id="two")
+    assert [case.prompt_id for case in rag.failures.list(state=None)] == ["two", "one"]
+
+
 def test_a_hit_behind_those_that_are_read_and_a_chunk_that_is_cut(database: Database) -> None:
     rag = made(database, Scripted("shy", REFUSAL))
     rag.ask("Where do laptops go back to?", k=1, prompt_id="one")

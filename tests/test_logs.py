@@ -350,3 +350,28 @@ def test_a_child_process_logs_too_and_nothing_twice(tmp_path: Path) -> None:
 def test_a_formatter_serves_any_handler() -> None:
     record = logging.makeLogRecord({"name": "elsewhere", "levelname": "INFO", "msg": "to %s", "args": (EMAIL,)})
     assert json.loads(JsonFormatter().format(record))["message"] == "to <EMAIL>"
+
+
+def test_logs_that_are_closed_in_any_order_keep_the_others_level(tmp_path: Path) -> None:
+    ours = logging.getLogger("ragdiet")
+    before = ours.level
+    close, plain = log_to(tmp_path / "close.log", level="DEBUG"), log_to(tmp_path / "plain.log")
+    assert ours.level == logging.DEBUG
+    close.close()
+    assert ours.level == logging.INFO
+    plain.close()
+    assert ours.level == before
+    own = log_to(tmp_path / "own.log")
+    ours.setLevel(logging.ERROR)
+    own.close()
+    assert ours.level == logging.ERROR
+    ours.setLevel(before)
+
+
+def test_numbers_that_json_has_not(tmp_path: Path, other: logging.Logger) -> None:
+    log = log_to(tmp_path / "ask.log")
+    other.info("odd", extra={"ratio": float("nan"), "most": float("inf"), "share": 0.5})
+    log.close()
+    (line,) = (tmp_path / "ask.log").read_text().splitlines()
+    found = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (found["ratio"], found["most"], found["share"]) == ("nan", "inf", 0.5)

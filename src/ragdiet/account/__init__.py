@@ -25,12 +25,14 @@ from ragdiet.account.price_book import PriceBook
 from ragdiet.account.price_row import LongContext, PriceRow, TierRates
 from ragdiet.account.ratio import Exact, Ratio, TokenBand
 from ragdiet.account.reached import reached
+from ragdiet.account.rehearsal import REHEARSAL, rehearses, rehearsing
 from ragdiet.account.storable import storable
 from ragdiet.account.units import UnitPrice, UnitPrices
 from ragdiet.account.wrappers import Accounted, accounted_embedder, accounted_generator
 
 __all__ = [
     "LOCAL_PRICE",
+    "REHEARSAL",
     "Accounted",
     "AskRow",
     "BilledTokens",
@@ -72,5 +74,7 @@ __all__ = [
     "exact_sum",
     "metered",
     "reached",
+    "rehearses",
+    "rehearsing",
     "storable",
 ]

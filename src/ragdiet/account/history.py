@@ -8,6 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ragdiet.account.rehearsal import REHEARSAL
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 MOST_PAST = 500
 """Asks that are looked back at, the latest."""
 
+# Asks that did not go as others will.
+_NO_SIGN = ["cancelled", "out of time", REHEARSAL]
 _PAST = """
 SELECT a.prompt_id, a.question, a.model, a.reused <> '', c.stage, c.attempt, c.model, c.output_tokens,
        c.cache_read_tokens > 0, c.cache_write_5m_tokens + c.cache_write_1h_tokens > 0
 FROM (
     SELECT prompt_id, question, model, reused, finished_at
     FROM ragdiet.ask
-    WHERE collection = %(collection)s AND tenant = %(tenant)s AND reason NOT IN ('cancelled', 'out of time')
+    WHERE collection = %(collection)s AND tenant = %(tenant)s AND reason <> ALL(%(no_sign)s)
+        AND NOT starts_with(reason, 'raised ')
     ORDER BY finished_at DESC
     LIMIT %(most)s
 ) a
@@ -65,7 +70,9 @@ class Remembering(Protocol):
 
 def read_past(connection: psycopg.Connection, collection: str, tenant: str) -> tuple[PastAsk, ...]:
     """The latest asks of a collection, the last one first."""
-    rows = connection.execute(_PAST, {"collection": collection, "tenant": tenant, "most": MOST_PAST}).fetchall()
+    rows = connection.execute(
+        _PAST, {"collection": collection, "tenant": tenant, "most": MOST_PAST, "no_sign": _NO_SIGN}
+    ).fetchall()
     return tuple(_past_ask(list(own)) for _, own in groupby(rows, key=itemgetter(0)))
 
 
@@ -95,7 +102,7 @@ def past_of(asks: Iterable[AskRow], calls: Iterable[Call], *, collection: str, t
             ),
         )
         for ask in reversed(own)
-        if ask.reason not in ("cancelled", "out of time")
+        if ask.reason not in _NO_SIGN and not ask.reason.startswith("raised ")
     )
 
 

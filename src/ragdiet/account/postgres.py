@@ -19,6 +19,7 @@ from ragdiet.account.exact import exact_sum
 from ragdiet.account.history import PastAsk, read_past
 from ragdiet.account.ledger import Call
 from ragdiet.account.parked import Parked
+from ragdiet.account.rehearsal import REHEARSAL
 from ragdiet.account.spool import Spool, default_folder
 from ragdiet.account.storable import storable
 from ragdiet.account.strain import Strains
@@ -106,6 +107,9 @@ FROM ragdiet.ask
 WHERE prompt_id = %(prompt_id)s AND tenant = %(tenant)s
 ON CONFLICT (prompt_id, tenant) DO NOTHING
 """
+
+
+_NO_CASE = ("cancelled", REHEARSAL)
 
 
 class PostgresLedger:
@@ -256,7 +260,7 @@ def _write(rows: Sequence[Noted], connection: psycopg.Connection) -> list[tuple[
             values |= {name: storable(values[name]) for name in ("question", "reason", "model")}
             values |= {"tags": Jsonb(storable(row.tags)), "record": Jsonb(storable(row.record)), "at": at}
             connection.execute(_FINISH, values)
-            if row.record and row.outcome in ("failed", "abstained") and row.reason != "cancelled":
+            if row.record and row.outcome in ("failed", "abstained") and row.reason not in _NO_CASE:
                 connection.execute(_OPEN, values)
     return started
 

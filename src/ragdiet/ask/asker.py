@@ -11,7 +11,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import AskRow, Ledger, database_share, metered
+from ragdiet.account import REHEARSAL, AskRow, Ledger, database_share, metered, rehearses
 from ragdiet.ask.explained import Explanation
 from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
@@ -411,7 +411,7 @@ class Asker:
             collection=state.scope.collection,
             tags=trace.tags,
             question=self._guards.for_record(state.question),
-            reason="" if answer.outcome == "answered" else state.reason,
+            reason="" if answer.outcome == "answered" else REHEARSAL if rehearses() else state.reason,
             model=state.generation.model if state.generation else "",
             cost=answer.cost,
             tokens=context.tokens if context else 0,

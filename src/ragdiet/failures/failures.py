@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ragdiet.account import storable
+from ragdiet.account import rehearsing, storable
 from ragdiet.analysis import analyzer
 from ragdiet.errors import InvalidArgument
 from ragdiet.failures.case import Case, Expected, State
@@ -120,7 +120,8 @@ class Failures:
 
     def replay(self, prompt_id: str, *, tenant: str | None = None) -> Replay:
         """Ask the question of a case again, at its usual price, and go through its stages for the likeliest cause."""
-        return self._replayed(self._kept.show(self._tenant(tenant), prompt_id), ask=True)
+        with rehearsing():
+            return self._replayed(self._kept.show(self._tenant(tenant), prompt_id), ask=True)
 
     def export(
         self, prompt_ids: Iterable[str] | str, *, form: Literal["issue", "case"] = "issue", tenant: str | None = None

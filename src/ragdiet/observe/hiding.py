@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -68,8 +69,10 @@ class Hiding:
     def field(self, name: str, value: object, depth: int = 0) -> Shown:
         """The value of a field. Its name counts: a number is a telephone's where it is called so, and what is called a
         password is one."""
-        if value is None or isinstance(value, bool | float):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else str(value)  # which JSON has no number for
         if isinstance(value, int):
             return value if self._named(name, str(value)) == str(value) else self._named(name, str(value))
         if isinstance(value, Mapping) and depth < _DEEPEST:

@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
                 continue
             if name in _NAMES and isinstance(value, str):
                 shown[name] = hiding.name(value)
-            elif name in _MADE or type(value) in (int, float, bool):
+            elif name in _MADE or type(value) in (int, bool):
                 shown[name] = value
             else:
                 shown[name] = hiding.field(name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import zlib
 from typing import TextIO
 
@@ -72,24 +73,52 @@ class Log(JsonHandler):
     """What ``log_to`` set up, until it is closed."""
 
     _attached: logging.Logger | None = None
-    _level_before: int | None = None
 
     def attach(self, logger: logging.Logger) -> None:
         logger.addHandler(self)
         self._attached = logger
-        ours = logging.getLogger("ragdiet")
-        if self.level < ours.getEffectiveLevel():
-            self._level_before = ours.level
-            ours.setLevel(self.level)
+        _levels.need(self, self.level)
 
     def close(self) -> None:
         if self._attached is not None:
             self._attached.removeHandler(self)
             self._attached = None
-        if self._level_before is not None:
-            logging.getLogger("ragdiet").setLevel(self._level_before)
-            self._level_before = None
+            _levels.no_longer(self)
         super().close()
+
+
+class _Levels:
+    """The level of ragdiet's own lines: the lowest that an open log asks for, and in the end that of before, unless
+    the program has set one of its own meanwhile."""
+
+    def __init__(self) -> None:
+        self._needed: dict[int, int] = {}
+        self._before = self._set = logging.NOTSET
+        self._lock = threading.Lock()
+
+    def need(self, log: logging.Handler, level: int) -> None:
+        with self._lock:
+            ours = logging.getLogger("ragdiet")
+            if not self._needed:
+                self._before = self._set = ours.level
+            self._needed[id(log)] = level
+            if level < ours.getEffectiveLevel():
+                self._set = level
+                ours.setLevel(level)
+
+    def no_longer(self, log: logging.Handler) -> None:
+        with self._lock:
+            ours = logging.getLogger("ragdiet")
+            del self._needed[id(log)]
+            if ours.level != self._set:
+                return
+            ours.setLevel(self._before)
+            if (lowest := min(self._needed.values(), default=None)) is not None and lowest < ours.getEffectiveLevel():
+                ours.setLevel(lowest)
+            self._set = ours.level
+
+
+_levels = _Levels()
 
 
 def log_to(

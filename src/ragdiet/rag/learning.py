@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ragdiet.account import rehearsing
 from ragdiet.arguments import checked_name
 from ragdiet.confidence import Calibrated, LogisticConfidence, Rehearsal, calibrate, read_labels
 from ragdiet.confidence import Labelled as LabelledRows
@@ -50,14 +51,15 @@ class Learning(Questions):
         from ragdiet.evaluation import evaluate, labelled
 
         owner = self._tenant(tenant)
-        return evaluate(
-            lambda question, collection, of: self.ask(
-                question, collection=collection, tenant=owner if of is None else of, fresh=True
-            ),
-            labelled(questions),
-            self.failures if cases else None,
-            owner,
-        )
+        with rehearsing():
+            return evaluate(
+                lambda question, collection, of: self.ask(
+                    question, collection=collection, tenant=owner if of is None else of, fresh=True
+                ),
+                labelled(questions),
+                self.failures if cases else None,
+                owner,
+            )
 
     def tune(
         self, labelled: Iterable[tuple[str, Grades]], *, collection: str | None = None, tenant: str | None = None
@@ -127,14 +129,15 @@ class Learning(Questions):
 
         beside = RAG(self.store, embedder=self.embedder, **pieces)
         beside._owned = []
-        return calibrate(
-            labels,
-            rehearsal,
-            partial(beside.ask, collection=collection, tenant=owner, tags=tags or {"purpose": "calibration"}),
-            setup,
-            alpha=alpha,
-            delta=delta,
-        )
+        with rehearsing():
+            return calibrate(
+                labels,
+                rehearsal,
+                partial(beside.ask, collection=collection, tenant=owner, tags=tags or {"purpose": "calibration"}),
+                setup,
+                alpha=alpha,
+                delta=delta,
+            )
 
     def confidence_moved(self, collection: str | None = None, *, tenant: str | None = None) -> tuple[str, ...]:
         """What is no longer as it was when the model of confidence was made: models, prompt, embedder, language, and
