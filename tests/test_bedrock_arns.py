@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -24,6 +23,7 @@ from ragdiet.errors import (
 from ragdiet.generate import ConverseGenerator
 from ragdiet.testing.bedrock import KEYS, BedrockServer, Fault, Keys
 from ragdiet.types import Context, Prompt
+from tests.stand_in import its_environment
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 LITE, BARE = "us.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"
@@ -45,12 +45,8 @@ def listening() -> Iterator[BedrockServer]:
     denied = ("us.amazon.nova-pro-v1:0",)
     with (
         BedrockServer(region=REGION, profiles=profiles, denied=denied) as server,
-        pytest.MonkeyPatch.context() as patch,
+        its_environment(server),
     ):
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
         yield server
 
 

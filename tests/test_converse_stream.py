@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from ragdiet.observe import Trace, ending, tracing
 from ragdiet.protocols import GenerationStream, StreamingGenerator
 from ragdiet.testing.bedrock import BedrockServer, ChatModel, Fault, Guardrail, Rates, faults_of
 from ragdiet.types import Context, Generation, Prompt
+from tests.stand_in import its_environment
 
 REGION = "us-east-1"
 LITE = "us.amazon.nova-lite-v1:0"
@@ -72,12 +72,8 @@ def listening() -> Iterator[BedrockServer]:
             guardrails={"abc123": GUARDRAIL},
             policy_rates=POLICY_RATES,
         ) as server,
-        pytest.MonkeyPatch.context() as patch,
+        its_environment(server),
     ):
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
         yield server
 
 
