@@ -171,6 +171,7 @@ def chain(data: Path, where: str = "local") -> Row:
             (one.right, one.answered, one.escalated) != (other.right, other.answered, other.escalated)
             for one, other in zip(run, replayed, strict=True)
         ),
+        "of always big's USD, as right as it": {row["policy"]: row["of always big's USD"] for row in table}[_NAMES[2]],
         "policies": table,
         "why the big model was asked": [
             {"policy": name, **_escalations(ends)}

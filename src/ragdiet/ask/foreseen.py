@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _ACCEPTED, _ACCEPTED_WEIGHS = 0.6, 8
 """Of replies to questions that the corpus answers, the share that is accepted, before any was seen."""
-_SETTLED, _SETTLED_WEIGHS = 0.3, 8
-"""Of replies that were not accepted, at a step that may believe a refusal, the share that ended the ask."""
+_SETTLED, _SETTLED_WEIGHS = 0.1, 8
+"""Of replies that were not accepted, at a step that may believe a refusal, the share that ended the ask before any was
+seen."""
 _CUT_OFF, _CUT_OFF_WEIGHS = 0.02, 20
 _CACHED, _CACHED_WEIGHS = 0.5, 4
 _UNKNOWN_SPREAD = 0.16
