@@ -190,6 +190,28 @@ class OpenCall:
             seconds=self.seconds,
         )
 
+    def broke_off(self, error: BaseException) -> None:
+        """Note the error, and unless it was settled before, what the provider may bill all the same."""
+        name = (error.code if isinstance(error, ModelError) else "") or type(error).__name__
+        self.call = replace(self.call, error=name)
+        self.category = category_of(error)
+        if self.call.status != "started":
+            return
+        refused = isinstance(error, ModelError) and not error.may_be_billed
+        self.call = replace(
+            self.call,
+            status="failed" if refused or not self._price else "unknown",
+            cost=Decimal(0) if refused or not self._price else self.call.cost,
+            usage=Usage() if refused else self.call.usage,
+            seconds=self.seconds,
+        )
+
+    def end(self) -> None:
+        """What nobody settled is local work that is done, or not known."""
+        if self.call.status == "started":
+            status: Status = "unknown" if self._price else "done"
+            self.call = replace(self.call, status=status, served=self.call.model, seconds=self.seconds)
+
 
 @contextmanager
 def metered(
@@ -243,23 +265,10 @@ def metered(
     try:
         yield opened
     except BaseException as error:
-        name = (error.code if isinstance(error, ModelError) else "") or type(error).__name__
-        opened.call = replace(opened.call, error=name)
-        opened.category = category_of(error)
-        if opened.call.status == "started":
-            refused = isinstance(error, ModelError) and not error.may_be_billed
-            opened.call = replace(
-                opened.call,
-                status="failed" if refused or not price else "unknown",
-                cost=Decimal(0) if refused or not price else opened.call.cost,
-                usage=Usage() if refused else opened.call.usage,
-                seconds=opened.seconds,
-            )
+        opened.broke_off(error)
         raise
     finally:
-        if opened.call.status == "started":
-            status: Status = "unknown" if price else "done"
-            opened.call = replace(opened.call, status=status, served=model, seconds=opened.seconds)
+        opened.end()
         emit(
             CallEnded(
                 call=opened.call,
