@@ -113,8 +113,8 @@ def evaluated(rows: Sequence[Measured]) -> dict[str, Any]:
         each = {"best_cosine": cosine, "answer": second, "oracle": right.astype(np.float64)}
         return {name: area_under_risk(values[among], right[among], weights[among]) for name, values in each.items()}
 
-    stopped = first < gate
-    passed = np.where(stopped, 0.0, second)
+    stopped = first < max(gate, accept)  # as LogisticConfidence has it
+    passed = np.where(first < gate, 0.0, second)
     summary = {
         "questions": {"fit": int(fitted.sum()), "held_out": int(held_out.sum())},
         "auroc": {
@@ -284,9 +284,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"area  {among:20} " + "  ".join(f"{name} {value:.3f}" for name, value in each.items()))
     errors = summary["calibration_error"]
     lines.append("ECE   " + "  ".join(f"{name} {error:.3f}" for name, error in errors.items()))
-    lines.append(
-        f"gate {summary['gate']} stops: " + ", ".join(f"{k} {v:.1%}" for k, v in summary["gate_stops"].items())
-    )
+    lines.append("gate 1 stops: " + ", ".join(f"{k} {v:.1%}" for k, v in summary["gate_stops"].items()))
     lines.append(f"unanswerable questions that cost no generation: {summary['unanswerable_without_generation']:.1%}")
     rows = [*summary["risk_and_coverage"], summary["standard_library"]]
     lines.append("  ".join(rows[0]) + "   (the last row: the standard library's questions)")

@@ -285,7 +285,11 @@ def test_a_reply_cut_off_or_blocked_is_worth_less() -> None:
 def test_it_fits_the_protocol_and_tells_what_it_is() -> None:
     model = LogisticConfidence.default()
     assert isinstance(model, Confidence)
-    assert 0 < model.gate < model.accept < 1
+    assert 0 < model.model.gate < model.accept == model.gate < 1  # no reply is surer than its hits
+    model.accept = 0.1
+    assert model.gate == model.model.gate
+    model.gate = 0.6
+    assert model.gate == 0.6
     assert model.certified is False
     assert model.card["held_out"]["auroc"]["off_corpus"]["retrieval"] > 0.95
 
@@ -415,7 +419,7 @@ def write(folder: Path, **changes: object) -> Path:
 
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
     model = LogisticConfidence.load(write(tmp_path))
-    assert (model.gate, model.accept, model.certified, model.card) == (0.1, 0.2, True, {"by": "hand"})
+    assert (model.gate, model.accept, model.certified, model.card) == (0.2, 0.2, True, {"by": "hand"})
     assert model.of_retrieval("q", [hit("x", dense=0.75)]) == pytest.approx(1 / (1 + np.exp(-2)))
     assert model.of_retrieval("q", [hit("x")]) == pytest.approx(0.5)  # an unknown signal counts as its mean
 

@@ -38,7 +38,7 @@ class LogisticConfidence:
         self.setup = setup or model.made_for
         foreign = self.setup.embedder != model.made_for.embedder
         self._judge = model.without(COSINE_SIGNALS) if foreign else model
-        self.gate = model.gate
+        self._gate = model.gate
         self.accept = model.accept
         self.card: dict[str, Any] = dict(model.card)
         said = f"{self._judge.model_dump_json(exclude={'card'})} {self.setup.language}"
@@ -59,6 +59,16 @@ class LogisticConfidence:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file that ``load`` reads."""
         Path(path).write_text(self._file.model_dump_json(indent=1) + "\n", "utf-8")
+
+    @property
+    def gate(self) -> float:
+        """The least chance of an answer at which a model is asked; never below ``accept``: no reply is surer than its
+        hits, so that none could be accepted."""
+        return max(self._gate, self.accept)
+
+    @gate.setter
+    def gate(self, gate: float) -> None:
+        self._gate = gate
 
     @property
     def model(self) -> ModelFile:
@@ -88,7 +98,7 @@ class LogisticConfidence:
     def judging(self, setup: Setup) -> Self:
         """The same, told what it is to judge. Of a certified model a warning says what has moved."""
         judging = type(self)(self._file, setup=setup)
-        judging.gate, judging.accept = self.gate, self.accept  # which somebody may have set
+        judging._gate, judging.accept = self._gate, self.accept  # which somebody may have set
         if self._file.certified and (moved := judging.moved()):
             _log.warning(
                 "the confidence model %s: %s. Make it anew with rag.calibrate",

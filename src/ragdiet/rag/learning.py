@@ -124,7 +124,7 @@ class Learning(Questions):
             )
         # A refusal that unlikely() believes is followed by no reply that confident() would let pass.
         chain = self._pieces["chain"].unbelieving()
-        pieces = self._pieces | {"chain": chain, "confidence": rehearsal, "answer_cache": None, "keep_failures": False}
+        pieces = self._pieces | {"chain": chain, "confidence": rehearsal, "answer_cache": None}
         from ragdiet.rag.rag import RAG
 
         beside = RAG(self.store, embedder=self.embedder, **pieces)
