@@ -5,44 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Generator as Steps
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ragdiet.account import REHEARSAL, AskRow, Ledger, database_share, metered, rehearses
+from ragdiet.account import Ledger
+from ragdiet.ask.ending import Ending
 from ragdiet.ask.explained import Explanation
 from ragdiet.ask.quoting import Quoting
 from ragdiet.ask.reading import Reading, embedded
-from ragdiet.ask.record import record_of
-from ragdiet.ask.reuse import Found, Reuse
+from ragdiet.ask.reuse import Reuse
 from ragdiet.ask.search import Searching
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, Scope
 from ragdiet.clarify import Clarifier, spelling
 from ragdiet.diet import follow_up
-from ragdiet.errors import InvalidArgument, RagdietError
-from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step, safe_reply
-from ragdiet.generate import citations, pieces
+from ragdiet.errors import InvalidArgument
+from ragdiet.fallback import Chain, ChainStep, Clarify, Research, SafeReply, Search, Step, next_step
+from ragdiet.generate import pieces
 from ragdiet.guard import Guards, checked_history, checked_question
-from ragdiet.observe import Asking, attempt, cancelled, current, database_use, ending
+from ragdiet.observe import Asking, attempt, cancelled, database_use, ending
 from ragdiet.retrieve import without_exclusions
 from ragdiet.tokens import default_counter
 from ragdiet.types import (
     Answer,
     Attempt,
     Budget,
-    Citation,
     Context,
     Example,
     Generation,
     Hit,
     Hits,
-    Outcome,
     Passage,
     Turn,
-    Usage,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +50,6 @@ if TYPE_CHECKING:
     from ragdiet.protocols import Compressor, Confidence, Embedder, Reranker, Retriever, Rewriter
 
 DEFAULT_BUDGET = 600
-_FAILURES = ("models failed", "guard failed", "out of time", "cancelled")
 
 
 class Asker:
@@ -89,7 +84,6 @@ class Asker:
         self._language = language
         self._clarifier = clarifier
         self._guards = guards
-        self._keeps_records = keeps_records
         self._spending = Spending(self._generators, ledger, guards)
         self._search = Searching(
             embedder=embedder,
@@ -121,13 +115,20 @@ class Asker:
             ledger=ledger,
             unclear=self._is_unclear,
         )
-        self._versions = {
-            "ragdiet": version("ragdiet"),
-            "space": embedder.space.name,
-            "models": [*self._generators],
-            "prompt": self._reading.prompt_version,
-            "language": language,
-        }
+        self._ending = Ending(
+            chain=chain,
+            ledger=ledger,
+            language=language,
+            for_record=guards.for_record,
+            versions={
+                "ragdiet": version("ragdiet"),
+                "space": embedder.space.name,
+                "models": [*self._generators],
+                "prompt": self._reading.prompt_version,
+                "language": language,
+            },
+            keeps_records=keeps_records,
+        )
         self._reuse = (
             Reuse(
                 answers,
@@ -240,7 +241,7 @@ class Asker:
             try:
                 answer = yield from self._judged(state, fresh=fresh, leads=leads)
             except BaseException as error:
-                self._broken_off(state, error)
+                self._ending.broken_off(state, error)
                 raise
             if answer.text != state.shown:
                 yield from state.taken_back("another text is the answer")
@@ -260,7 +261,7 @@ class Asker:
             return (yield from self._answered(state))
         with self._reuse.turn(state, fresh=fresh, leads=leads) as turn:
             if turn.found is not None:
-                return self._given_again(state, turn.found)
+                return self._ending.given_again(state, turn.found)
             answer = yield from self._answered(state)
             turn.ends(state, answer)
             return answer
@@ -275,47 +276,7 @@ class Asker:
             state.asking.took(state.attempts)
             if not made.accepted:
                 yield from state.taken_back(made.reason)
-        answer, row = self._made(state)
-        self._ledger.finish(row)
-        state.asking.ended(row, answer.attempts)
-        return answer
-
-    def _broken_off(self, state: AskState, error: BaseException) -> None:
-        """An ask that is over without an answer: left by its caller, as the reader of a stream leaves it, or ended by
-        an error that reaches him. It has its row all the same, unless an argument let it not begin."""
-        if state.asking.has_ended or (isinstance(error, InvalidArgument) and not state.attempts):
-            return
-        state.generation = state.clarification = None
-        state.reason = "cancelled"
-        with suppress(RagdietError):  # closed with the RAG itself, perhaps; its calls have their rows
-            answer, row = self._made(state)
-            if isinstance(error, Exception):
-                self._ledger.finish(replace(row, reason=f"raised {type(error).__name__}"))
-            else:
-                self._ledger.finish(row)
-                state.asking.ended(row, answer.attempts)
-
-    def _given_again(self, state: AskState, found: Found) -> Answer:
-        """An answer that was there, as this ask's own."""
-        trace, kept = current(), found.kept
-        with metered(self._ledger, stage="reuse", model="local:answers") as call:
-            call.settle(Usage(), served=kept.prompt_id)
-        state.attempts.append(
-            Attempt(step="reuse", accepted=True, reason=found.reason, confidence=kept.answer.confidence)
-        )
-        state.asking.took(state.attempts)
-        answer = replace(
-            kept.answer,
-            cost=self._ledger.cost_of(trace.prompt_id, tenant=trace.tenant),
-            attempts=tuple(state.attempts),
-            prompt_id=trace.prompt_id,
-            database_cost=database_share(state.database.seconds, state.database.blocks),
-        )
-        # No prompt was sent for it: the tokens of its context are those of the ask that it was made in.
-        row = replace(self._row(state, answer), model=kept.model, reused=found.how, tokens=0, tokens_before=0)
-        self._ledger.finish(row)
-        state.asking.ended(row, answer.attempts)
-        return answer
+        return self._ending.answered(state)
 
     def explain(self, question: str, scope: Scope, budget: Budget | None = None) -> Explanation:
         """The plan of an ask with its prices and chances: retrieves and diets, which may pay for an embedding of the
@@ -370,58 +331,6 @@ class Asker:
                 return Attempt(step=step.name, accepted=True, reason=state.clarification.fault)
             case SafeReply():
                 return Attempt(step=step.name, accepted=True, reason=state.reason)
-
-    def _made(self, state: AskState) -> tuple[Answer, AskRow]:
-        """The answer of where the ask stands, and its row."""
-        prompt_id = current().prompt_id
-        outcome: Outcome = "answered"
-        text, cited = "", tuple[Citation, ...]()
-        if state.generation is not None and state.context is not None:
-            text, cited = state.generation.text, citations(state.generation.text, state.context)
-        elif state.clarification is not None:
-            outcome, text = "clarify", state.clarification.text
-        else:
-            outcome = "failed" if state.reason in _FAILURES else "abstained"
-            text, cited = safe_reply(state.reason, state.hits, self.chain.safe_reply, language=self._language)
-        # Hits that passed gate 1 say that an answer may exist, which is no confidence in a reply without one.
-        judged = [
-            a.confidence for a in state.attempts if a.confidence is not None and (a.step == "read" or not a.accepted)
-        ]
-        answer = Answer(
-            text=text,
-            citations=cited,
-            confidence=judged[-1] if judged else 0.0,
-            outcome=outcome,
-            cost=self._ledger.cost_of(prompt_id, tenant=current().tenant),
-            attempts=tuple(state.attempts),
-            prompt_id=prompt_id,
-            context=state.context,
-            choices=state.clarification.choices if state.clarification else (),
-            database_cost=database_share(state.database.seconds, state.database.blocks),
-        )
-        return answer, self._row(state, answer)
-
-    def _row(self, state: AskState, answer: Answer) -> AskRow:
-        trace, context = current(), answer.context
-        return AskRow(
-            prompt_id=answer.prompt_id,
-            outcome=answer.outcome,
-            confidence=answer.confidence,
-            tenant=trace.tenant,
-            collection=state.scope.collection,
-            tags=trace.tags,
-            question=self._guards.for_record(state.question),
-            reason="" if answer.outcome == "answered" else REHEARSAL if rehearses() else state.reason,
-            model=state.generation.model if state.generation else "",
-            cost=answer.cost,
-            tokens=context.tokens if context else 0,
-            tokens_before=context.tokens_before if context else 0,
-            seconds=time.monotonic() - state.began,
-            database_seconds=state.database.seconds,
-            database_blocks=state.database.blocks,
-            database_cost=answer.database_cost,
-            record=record_of(state, answer, self._versions, self._guards.for_record) if self._keeps_records else {},
-        )
 
 
 def _checked_budget(budget: Budget) -> Budget:
