@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal, NoReturn
@@ -17,12 +18,12 @@ from ragdiet.account import MemoryLedger
 from ragdiet.aio import AsyncRAG
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker, BreakerPolicy
-from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed
-from ragdiet.fallback import Check, Facts, unlikely
+from ragdiet.errors import CircuitOpen, InvalidArgument, ModelTimeout, ModelUnavailable, NotAllowed, Throttled
+from ragdiet.fallback import Check, Facts, Relevance, unlikely
 from ragdiet.observe import seconds_left
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Embedding, EmbedKind, Generation, GuardVerdict, Prompt
+from ragdiet.types import Embedding, EmbedKind, Generation, GuardVerdict, Hit, Prompt
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure, steps
 
@@ -467,3 +468,73 @@ def test_tags_that_cannot_be_kept_are_told_at_once(database: Database, dsn: str)
         with pytest.raises(InvalidArgument, match="tag"):
             rag.ask(QUESTION, tags=tags)  # type: ignore[arg-type]
     assert outcomes(dsn) == []
+
+
+class Ranker:
+    """A reranker elsewhere whose best score is fixed."""
+
+    name = model = "ranker"
+
+    def __init__(self, best: float | Exception) -> None:
+        self.best = best
+        self.asked = 0
+
+    def most(self, hits: int) -> Decimal:
+        return Decimal("0.001")
+
+    def rerank(self, question: str, hits: Sequence[Hit], *, k: int) -> Sequence[Hit]:
+        self.asked += 1
+        if isinstance(self.best, Exception):
+            raise self.best
+        return [replace(hit, score=self.best) for hit in hits[:k]]
+
+
+@pytest.mark.parametrize(
+    ("found", "ranker", "price", "asked", "read"),
+    [
+        (0.6, Ranker(0.1), "0.01", 1, []),  # 0.4 x 0.7 of the model's $0.005 is more than $0.001
+        (0.6, Ranker(0.3), "0.01", 1, ["small", "large"]),  # relevant: it is asked once for all models
+        (0.9, Ranker(0.1), "0.01", 0, ["small", "large"]),  # no doubt
+        (0.6, Ranker(0.1), "0.004", 0, ["small", "large"]),  # too cheap a model to ask anybody about it
+        (0.6, Ranker(Throttled("busy")), "0.01", 2, ["small", "large"]),  # nothing is known: it reads
+    ],
+)
+def test_a_reranker_is_asked_before_a_dear_model_reads_in_doubt(
+    database: Database, found: float, ranker: Ranker, price: str, asked: int, read: list[str]
+) -> None:
+    models = [Scripted("small", "It is [1].", price), Scripted("large", "It is so [1].", price)]
+    chain = Chain([Step(model, relevance=Relevance(ranker)) for model in models])
+    rag = made(database, chain, Sure(retrieval=found, answer=0.1))
+    answer = rag.ask(QUESTION)
+    assert ranker.asked == asked
+    assert [model.model for model in models if model.prompts] == read
+    assert answer.outcome == "abstained"
+    if not read:
+        assert "a reranker scores the best hit 0.10, under 0.30" in answer.attempts[-2].reason
+    plain = made(database, Chain([Step(model) for model in models]), Sure(retrieval=found, answer=0.1))
+    assert rag.quote(QUESTION).worst == plain.quote(QUESTION).worst + 2 * Decimal("0.001")
+
+
+def test_a_reranker_is_sent_masked_texts_and_has_to_be_allowed(database: Database) -> None:
+    class Seen(Ranker):
+        def rerank(self, question: str, hits: Sequence[Hit], *, k: int) -> Sequence[Hit]:
+            seen.append(question)
+            return super().rerank(question, hits, k=k)
+
+    seen: list[str] = []
+    step = Step(Scripted("small", GOOD, "0.1"), relevance=Relevance(Seen(0.1)))
+    rag = made(database, Chain([step]), Sure(retrieval=0.6))
+    rag.ask(f"{QUESTION[:-1]} with AKIAIOSFODNN7EXAMPLE?")
+    assert "AKIA" not in seen[0]
+    with pytest.raises(NotAllowed, match="ranker"):
+        made(database, Chain([step]), allowed_models=["small", "test:words"])
+
+
+@pytest.mark.parametrize("wrong", [{"wrong": -0.1}, {"at": float("nan")}])
+def test_a_relevance_that_cannot_work(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidArgument, match="Relevance"):
+        Relevance(Ranker(0.5), **wrong)  # type: ignore[arg-type]
+    unpriced = type("Unpriced", (), {"rerank": Ranker.rerank})()
+    with pytest.raises(InvalidArgument, match="give its price"):
+        Relevance(unpriced)
+    assert Relevance(unpriced, price=Decimal("0.002")).costs(10) == Decimal("0.002")

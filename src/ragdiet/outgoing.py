@@ -27,13 +27,13 @@ class Outgoing:
         accounted = accounted_generator(generator, self._ledger)
         return masked_generator(accounted, self._masking) if leaves(generator) else accounted
 
-    def reranker(self, reranker: Reranker | None) -> Reranker | None:
-        return MaskedReranker(reranker, self._masking) if reranker and leaves(reranker) else reranker
+    def reranker(self, reranker: Reranker) -> Reranker:
+        return MaskedReranker(reranker, self._masking) if leaves(reranker) else reranker
 
 
-def models_sent_to(embedder: Embedder, generators: Sequence[Generator], reranker: Reranker | None) -> list[str]:
+def models_sent_to(embedder: Embedder, generators: Sequence[Generator], rerankers: Sequence[Reranker]) -> list[str]:
     """The ids of the models that get texts from here."""
     sent_to = [embedder.space.model] if leaves(embedder) else []
     sent_to += [generator.model for generator in generators if leaves(generator)]
-    model = getattr(reranker, "model", None)
-    return [*sent_to, model] if model and leaves(reranker) else sent_to
+    models = [getattr(reranker, "model", None) for reranker in rerankers if leaves(reranker)]
+    return [*sent_to, *filter(None, models)]

@@ -269,6 +269,13 @@ class PricedGuard(Protocol):
 
 
 @runtime_checkable
+class PricedReranker(Protocol):
+    """A reranker that says what it may cost, USD, to order so many hits."""
+
+    def most(self, hits: int) -> Decimal: ...
+
+
+@runtime_checkable
 class Local(Protocol):
     """A piece that says whether it works in this process alone. What is not known to is taken to send texts away."""
 

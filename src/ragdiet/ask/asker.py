@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Generator as Steps
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
@@ -63,6 +63,7 @@ class Asker:
         compressor: Compressor,
         chain: Chain,
         breakers: Mapping[str, Breaker],
+        sent: Callable[[Reranker], Reranker] = lambda reranker: reranker,
         confidence: Confidence,
         ledger: Ledger,
         rewriter: Rewriter,
@@ -104,6 +105,7 @@ class Asker:
             system=system,
             examples=examples,
             breakers=breakers,
+            sent=sent,
         )
         self._quoting = Quoting(
             chain=chain,

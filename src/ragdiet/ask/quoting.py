@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _FOUND_AGAIN, _FOUND_AGAIN_WEIGHS = 0.3, 4
 _KNOWN_WEIGHS = 10
+_CHARACTERS_A_TOKEN = 4
 
 
 class Quoting:
@@ -68,7 +69,8 @@ class Quoting:
         passes = bool(hits) and self._searching.judged(first, wanted, hits, confidence).accepted
         past = self._past(scope)
         embedding = self._searching.vectors.price(question)
-        guards = self._guards.most(len(question)) + self._guards.most(LONGEST, len(question), len(prompt.context.text))
+        checks = self._guards.most(len(question)) + self._guards.most(LONGEST, len(question), len(prompt.context.text))
+        checks += self._checks(question, prompt, len(hits))
         ranked = max(Decimal(0), searched - embedding)
         prospect = Prospect(
             passes=passes,
@@ -76,17 +78,24 @@ class Quoting:
             readers={step.id: self._reader(step, prompt, past, confidence) for step in self._chain.reads},
             found_again=self._found_again(past),
             known=shrunk(sum(ask.reused for ask in past), len(past), 0.0, _KNOWN_WEIGHS),
-            search=(ranked, ranked + embedding + guards),
+            search=(ranked, ranked + embedding + checks),
             research=ranked + embedding,
         )
         draws = drawn(self._chain, prospect)
         searches = sum(isinstance(step, Search | Research) for step in self._chain.steps)
-        worst = searches * (ranked + embedding) + guards + self._worst(prompt)
+        worst = searches * (ranked + embedding) + checks + self._worst(prompt)
         planned = tuple(
             PlannedStep.of(step, len(costs) / len(draws.whole), spread_of(costs))
             for step, costs in zip(self._chain.steps, draws.steps, strict=True)
         )
         return Explanation(question=question, steps=planned, quote=quote_of(draws, worst), asks=len(past))
+
+    def _checks(self, question: str, prompt: Prompt, hits: int) -> Decimal:
+        """What the chain's own checks cost where each of them is asked."""
+        reads = self._chain.reads
+        asked = sum((step.relevance.costs(hits) for step in reads if step.relevance), Decimal(0))
+        lengths = LONGEST * _CHARACTERS_A_TOKEN, len(question), len(prompt.context.text)
+        return sum((step.check.costs(*lengths) for step in reads if step.check), asked)
 
     def _reader(self, step: Step, prompt: Prompt, past: Sequence[PastAsk], confidence: float) -> Reader:
         model = step.model

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Generator as Steps
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from decimal import Decimal
@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ragdiet.account import Ledger, metered
+from ragdiet.ask.search import ordered
 from ragdiet.ask.spending import Spending
 from ragdiet.ask.state import AskState, probability
 from ragdiet.ask.watched import watched
 from ragdiet.bedrock import Breaker
 from ragdiet.errors import ModelError, OverBudget
-from ragdiet.fallback import Check, Facts, Step, as_condition, once_allowed, saving
+from ragdiet.fallback import Check, Facts, Step, as_condition, once_allowed, saved_unread, saving
 from ragdiet.generate import (
     LONGEST,
     REFUSAL,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragdiet.protocols import Compressor, Confidence, Generator
+    from ragdiet.protocols import Compressor, Confidence, Generator, Reranker
 
 _NOT_FOUND = "the model did not find the answer in the sources"
 
@@ -59,6 +60,7 @@ class Reading:
         system: str | None,
         examples: Sequence[Example],
         breakers: Mapping[str, Breaker],
+        sent: Callable[[Reranker], Reranker],
     ) -> None:
         self._compressor = compressor
         self._generators = generators
@@ -69,6 +71,7 @@ class Reading:
         self._system = system_text(system)
         self._examples = tuple(examples)
         self._breakers = breakers
+        self._sent = sent
 
     @property
     def prompt_version(self) -> str:
@@ -120,6 +123,9 @@ class Reading:
         if problem := self._spending.too_dear(model, prompt, state):
             state.reason = "over budget"
             return Attempt(step="read", model=model, accepted=False, reason=problem)
+        if reason := self._unread(state, step, prompt):
+            state.reason = "not supported"
+            return Attempt(step="read", model=model, accepted=False, reason=reason, settles=True)
         left = seconds_left()
         try:
             with ending(None if left is None else time.monotonic() + share * left):
@@ -138,6 +144,24 @@ class Reading:
             return Attempt(step="read", model=model, accepted=False, reason=f"{type(error).__name__}: {error}{again}")
         follows = self._spending.quote(following[0], prompt).expected if step.check and following else None
         return self._judged(state, generation, step, again, follows)
+
+    def _unread(self, state: AskState, step: Step, prompt: Prompt) -> str:
+        """Why the hits are not worth a model's reading, by a reranker, where asking it pays; empty where they are."""
+        relevance = step.relevance
+        if relevance is None or state.is_relevant or self._spending.strain():
+            return ""
+        price, left = relevance.costs(len(state.hits)), self._spending.unspent(state)
+        reading = self._spending.quote(step.id, prompt).expected
+        if saved_unread(state.found, reading, price, wrong=relevance.wrong) <= 0 or (left is not None and price > left):
+            return ""
+        try:
+            best = ordered(self._sent(relevance.reranker), self._ledger, state.wanted, state.hits, 1)
+        except (ModelError, OverBudget):  # nothing is known then, and the model reads
+            return ""
+        state.is_relevant = not best or best[0].score >= relevance.at
+        if state.is_relevant:
+            return ""
+        return f"not asked: a reranker scores the best hit {best[0].score:.2f}, under {relevance.at:.2f}"
 
     def _judged(
         self, state: AskState, generation: Generation, step: Step, again: str, follows: Decimal | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -148,22 +148,19 @@ class Searching:
     def _reranked(self, question: str, hits: Hits, k: int) -> Hits:
         if self._reranker is None or not hits:
             return hits
-        with self._reranker_row(), reached(self._reranker_name):
-            return Hits(reranked(self._reranker, question, hits, k), found=hits.found, version=hits.version)
+        return Hits(ordered(self._reranker, self._ledger, question, hits, k), found=hits.found, version=hits.version)
 
     @property
     def _is_reranker_paid(self) -> bool:
         return isinstance(self._reranker, Accounted)
 
-    def _reranker_row(self) -> AbstractContextManager[object]:
-        """A row at no cost, unless the reranker writes its own."""
-        if self._is_reranker_paid:
-            return nullcontext()
-        return metered(self._ledger, stage="rerank", model=f"local:{self._reranker_name}")
 
-    @property
-    def _reranker_name(self) -> str:
-        return str(getattr(self._reranker, "name", type(self._reranker).__name__))
+def ordered(reranker: Reranker, ledger: Ledger, question: str, hits: Sequence[Hit], k: int) -> Sequence[Hit]:
+    """The reranker's best ``k``, with a row at no cost, unless it writes its own."""
+    name = str(getattr(reranker, "name", type(reranker).__name__))
+    is_accounted = isinstance(reranker, Accounted)
+    with nullcontext() if is_accounted else metered(ledger, stage="rerank", model=f"local:{name}"), reached(name):
+        return reranked(reranker, question, hits, k)
 
 
 def _said(error: ModelError | OverBudget) -> str:

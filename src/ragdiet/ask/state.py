@@ -53,7 +53,8 @@ class AskState:
     history it has been rewritten, or ``searched`` holds the words that it leans on; ``follow_up`` tells which.
     ``corrected`` is the question as a second search asked it, where it was misspelt. ``found`` is the chance that the
     corpus holds an answer, by the ``hits``, and ``readable`` what the guards leave of these. ``shown`` is the text that
-    a stream has given, where it ``streams`` and did not take it back."""
+    a stream has given, where it ``streams`` and did not take it back. ``is_relevant``: a reranker said so of the hits.
+    """
 
     question: str
     searched: str
@@ -79,6 +80,7 @@ class AskState:
     clarification: Clarification | None = None
     streams: bool = False
     shown: str = ""
+    is_relevant: bool = False
     database: DatabaseUse = field(default_factory=DatabaseUse)
 
     def taken_back(self, reason: str) -> Iterator[Replaced]:

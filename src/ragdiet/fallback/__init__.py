@@ -1,6 +1,6 @@
 from ragdiet.fallback.chain import Chain, next_step
 from ragdiet.fallback.conditions import Condition, Verdict, as_condition, cited, confident, unlikely
-from ragdiet.fallback.doubt import Check, once_allowed, saving
+from ragdiet.fallback.doubt import Check, Relevance, once_allowed, saved_unread, saving
 from ragdiet.fallback.facts import Facts
 from ragdiet.fallback.safe_reply import safe_reply
 from ragdiet.fallback.steps import ChainStep, Clarify, Research, SafeReply, Search, Step
@@ -15,6 +15,7 @@ __all__ = [
     "Condition",
     "Facts",
     "Reason",
+    "Relevance",
     "Research",
     "SafeReply",
     "Search",
@@ -26,6 +27,7 @@ __all__ = [
     "next_step",
     "once_allowed",
     "safe_reply",
+    "saved_unread",
     "saving",
     "unlikely",
 ]

@@ -16,7 +16,7 @@ from ragdiet.fallback.conditions import unlikely
 from ragdiet.fallback.steps import ChainStep, Research, SafeReply, Search, Step
 
 if TYPE_CHECKING:
-    from ragdiet.protocols import Generator
+    from ragdiet.protocols import Generator, Reranker
     from ragdiet.types import Attempt
 
 
@@ -64,6 +64,11 @@ class Chain:
         return {step.id: step.model for step in self.reads if not isinstance(step.model, str)}
 
     @property
+    def rerankers(self) -> tuple[Reranker, ...]:
+        """Those that are asked before a model is."""
+        return tuple(step.relevance.reranker for step in self.reads if step.relevance)
+
+    @property
     def researches(self) -> bool:
         """Whether it may search a second time."""
         return any(isinstance(step, Research) for step in self.steps)
@@ -83,8 +88,10 @@ class Chain:
         return self._each(lambda model: model if isinstance(model, str) else wrapped(model))
 
     def unbelieving(self) -> Chain:
-        """The same chain, in which no model's refusal settles an ask."""
-        return Chain([replace(step, declines=None) if isinstance(step, Step) else step for step in self.steps])
+        """The same chain, in which neither a model's refusal nor a reranker settles an ask."""
+        return Chain(
+            [replace(step, declines=None, relevance=None) if isinstance(step, Step) else step for step in self.steps]
+        )
 
     def _each(self, made: Callable[[Generator | str], Generator | str]) -> Chain:
         return Chain([replace(step, model=made(step.model)) if isinstance(step, Step) else step for step in self.steps])

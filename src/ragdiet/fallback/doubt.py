@@ -1,19 +1,20 @@
-"""Whether a paid check of a reply is worth its price: where it could turn the verdict, and saves more than it costs.
+"""Whether a paid check is worth its price: where it could turn the verdict, and saves more than it costs.
 
 ``right`` is the share of right replies that a check allows, ``wrong`` the share of wrong ones that it stops.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
-from ragdiet.protocols import Local, PricedGuard
+from ragdiet.protocols import Local, PricedGuard, PricedReranker
 
 if TYPE_CHECKING:
-    from ragdiet.protocols import Guard
+    from ragdiet.protocols import Guard, Reranker
 
 
 def chance_allowed(confidence: float, *, right: float, wrong: float) -> float:
@@ -43,6 +44,46 @@ def saving(confidence: float, follows: Decimal, price: Decimal, *, right: float,
     Decimal('0.002580000')
     """
     return Decimal(f"{chance_allowed(confidence, right=right, wrong=wrong):.6f}") * follows - price
+
+
+def saved_unread(found: float, reading: Decimal, price: Decimal, *, wrong: float) -> Decimal:
+    """What asking a reranker before a model reads saves, USD, as expected: where the hits hold no answer, which has the
+    chance 1 - ``found``, and it says so, nothing is read. Here 0.5 x 0.7 x 0.005 less the price.
+
+    >>> saved_unread(0.5, Decimal("0.005"), Decimal("0.001"), wrong=0.7)
+    Decimal('0.000750000')
+    """
+    return Decimal(f"{(1 - found) * wrong:.6f}") * reading - price
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """A reranker that is asked, before a model is, whether any hit has to do with the question.
+
+    It is asked where that is likely to save more than it costs: where an answer is in doubt by gate 1, and reading is
+    dear. Scores the best hit less than ``at``, nothing is read, which settles the ask. ``wrong`` is the share of
+    questions without an answer that it tells; like ``at`` it is an assumption: measure both on your own questions.
+    ``price`` is that of one use, USD; by default what the reranker says that it may cost.
+    """
+
+    reranker: Reranker
+    at: float = 0.3
+    wrong: float = 0.7
+    price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.at) and 0 <= self.wrong <= 1):
+            raise InvalidArgument(f"Relevance(at={self.at}, wrong={self.wrong}): give a score, and a share from 0 to 1")
+        is_local = isinstance(self.reranker, Local) and self.reranker.is_local
+        if self.price is None and not is_local and not isinstance(self.reranker, PricedReranker):
+            name = getattr(self.reranker, "name", type(self.reranker).__name__)
+            raise InvalidArgument(f"what asking {name} costs is not known: give its price")
+
+    def costs(self, hits: int) -> Decimal:
+        """USD to score so many hits."""
+        if self.price is not None:
+            return self.price
+        return self.reranker.most(hits) if isinstance(self.reranker, PricedReranker) else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ragdiet.errors import InvalidArgument
 from ragdiet.fallback.conditions import Accept, as_condition, confident
-from ragdiet.fallback.doubt import Check
+from ragdiet.fallback.doubt import Check, Relevance
 from ragdiet.fallback.templates import Reason, checked_language, checked_templates
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Step:
     ``model`` is a generator, or with ``RAG.local`` and ``RAG.connect`` the name of one. ``share`` is the part of the
     time left that it may take, above 0; by default half where another model follows, so that one which hangs leaves
     time for the next, and all of it where none does. A reply that was cut off, that refuses or that names no source is
-    no answer, whatever the condition. ``check`` is asked about one that the condition alone does not accept, in doubt.
+    no answer, whatever the condition. ``relevance`` is asked before the model is, and ``check`` about a reply that the
+    condition alone does not accept, both in doubt only.
     ``declines`` is about a reply that says that the sources hold no answer: where it is met that settles the ask, which
     ends in the safe reply; else, and by default, the next step has its turn, whatever it costs.
     """
@@ -61,6 +62,7 @@ class Step:
     model: Generator | str
     accept: Accept = field(default=_CONFIDENT, kw_only=True)
     share: float | None = field(default=None, kw_only=True)
+    relevance: Relevance | None = field(default=None, kw_only=True)
     check: Check | None = field(default=None, kw_only=True)
     declines: Accept | None = field(default=None, kw_only=True)
 

@@ -132,7 +132,8 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
         self.tenant = checked_tenant(tenant)
         chain = _checked_chain(chain, models, research)
         generators = tuple(chain.generators.values())
-        check_models(models_sent_to(embedder, generators, reranker), checked_list(allowed_models, "allowed_models"))
+        rerankers = (*([reranker] if reranker else []), *chain.rerankers)
+        check_models(models_sent_to(embedder, generators, rerankers), checked_list(allowed_models, "allowed_models"))
         self.ledger = ledger or PostgresLedger(store, spool=spool)
         self._owned: list[Closeable] = [self.ledger, store] if isinstance(self.ledger, PostgresLedger) else [store]
         self._schema_checked = False
@@ -200,7 +201,8 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
             embedder=embedder,
             retriever=self._retriever,
             rewriter=rewriter,
-            reranker=self._outgoing.reranker(reranker),
+            reranker=self._outgoing.reranker(reranker) if reranker else None,
+            sent=self._outgoing.reranker,
             compressor=compressor,
             chain=chain.wrapped(self._outgoing.generator),
             breakers={each.model: Breaker(each.model) for each in generators if not isinstance(each, Accounted)},

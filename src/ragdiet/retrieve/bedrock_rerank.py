@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,10 @@ class BedrockReranker:
         self._price = prices.price(model, region)
         self._client = client or BedrockClient(region)
         self._counter = counter or default_counter()
+
+    def most(self, hits: int) -> Decimal:
+        """What ordering so many hits may cost, USD, where each is of one part and 512 tokens at most."""
+        return self._price.cost(Usage(units=math.ceil(hits / _DOCUMENTS_A_QUERY)))
 
     def rerank(self, question: str, hits: Sequence[Hit], *, k: int) -> Sequence[Hit]:
         """The best ``k``, with the model's relevance as their score, in [0, 1]."""
