@@ -134,7 +134,13 @@ def overhead(databases: Databases, *, asks: int = 200) -> Row:
         def opened(ledger: Ledger) -> RAG:
             generator = ConverseGenerator(MODEL, **given(client, ledger))
             return RAG(
-                store, embedder=embedder, models=[generator], ledger=ledger, confidence=Trusting(), clarify=False
+                store,
+                embedder=embedder,
+                models=[generator],
+                ledger=ledger,
+                confidence=Trusting(),
+                clarify=False,
+                answer_cache=None,  # each question is asked twice
             )
 
         with_budget, in_memory = opened(waited), opened(MemoryLedger())
@@ -150,6 +156,7 @@ def overhead(databases: Databases, *, asks: int = 200) -> Row:
                 answer = rag.ask(question(n))
                 seconds[rag is with_budget] = time.perf_counter() - began
                 assert answer.outcome == "answered"
+                assert answer.attempts[-1].step == "read"
                 if rag is with_budget:
                     own.append(waited.seconds)
             added.append(seconds[True] - seconds[False])
