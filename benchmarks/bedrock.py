@@ -19,16 +19,14 @@ is not: lost or double rows, wrong answers, errors that are not ours, books that
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import bedrock_asks, bedrock_calibration, bedrock_faults, bedrock_speed, bedrock_storm, guard
 from benchmarks.database import add_argument, databases, told
 from benchmarks.datasets import data_folder
-from benchmarks.machine import machine
-from benchmarks.report import Row, shown
+from benchmarks.report import Row
+from benchmarks.sections import run
 
 MUST_BE_ZERO = (
     "wrong_answers",
@@ -59,7 +57,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     peers = None if arguments.peers == "none" else arguments.peers
-    summary: dict[str, Row] = {}
     with databases(arguments.database) as given:
         sections: dict[str, Callable[[], Row]] = {
             "speed": lambda: bedrock_speed.measure(arguments.calls, arguments.rounds, peers),
@@ -70,26 +67,9 @@ def main() -> None:
             "tokens": lambda: bedrock_calibration.measure(data_folder(arguments.data)),
             "guard": lambda: guard.measure(data_folder(arguments.data)),
         }
-        for name in arguments.only:
-            print(f"\n{name}", flush=True)
-            summary[name] = sections[name]()
-            print(shown(summary[name]), flush=True)
-            if arguments.out:  # after each section: a later one that fails takes nothing away
-                asked = {key: vars(arguments)[key] for key in ("only", "calls", "storm", "rounds", "seed")}
-                result = {
-                    "machine": machine(),
-                    "arguments": asked | {"database": told(arguments.database)},
-                    "summary": summary,
-                }
-                arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    wrong = [
-        f"{section}: {name} is {row[name]}"
-        for section, row in summary.items()
-        for name in MUST_BE_ZERO
-        if row.get(name)
-    ]
-    if wrong:
-        sys.exit("NOT AS IT MUST BE: " + "; ".join(wrong))
+        asked = {key: vars(arguments)[key] for key in ("only", "calls", "storm", "rounds", "seed")}
+        asked["database"] = told(arguments.database)
+        run(sections, arguments.only, arguments=asked, out=arguments.out, must_be_zero=MUST_BE_ZERO)
 
 
 if __name__ == "__main__":

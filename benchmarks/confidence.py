@@ -17,16 +17,14 @@ Each is a module of its own: `benchmarks.confidence_signals`, which also writes 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import chain, confidence_signals, observe
 from benchmarks.database import add_argument, told
 from benchmarks.datasets import data_folder
-from benchmarks.machine import machine
-from benchmarks.report import Row, shown
+from benchmarks.report import Row
+from benchmarks.sections import run
 
 MUST_BE_ZERO = (
     "exceptions",
@@ -56,26 +54,8 @@ def main() -> None:
         "full_run": lambda: observe.full_run(folder),
         "overhead": lambda: observe.overhead(folder),
     }
-    summary: dict[str, Row] = {}
-    for name in arguments.only:
-        print(f"\n{name}", flush=True)
-        summary[name] = sections[name]()
-        print(shown(summary[name]), flush=True)
-        if arguments.out:  # after each section: a later one that fails takes nothing away
-            result = {
-                "machine": machine(),
-                "arguments": {"only": arguments.only, "model": arguments.model, "database": told(where)},
-                "summary": summary,
-            }
-            arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    wrong = [
-        f"{section}: {name} is {row[name]}"
-        for section, row in summary.items()
-        for name in MUST_BE_ZERO
-        if row.get(name)
-    ]
-    if wrong:
-        sys.exit("NOT AS IT MUST BE: " + "; ".join(wrong))
+    asked = {"only": arguments.only, "model": arguments.model, "database": told(where)}
+    run(sections, arguments.only, arguments=asked, out=arguments.out, must_be_zero=MUST_BE_ZERO)
 
 
 if __name__ == "__main__":

@@ -18,16 +18,14 @@ Each is a module of its own, `benchmarks.money_...`. Everything that is billed r
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import money_answers, money_budgets, money_prices, money_quotes, money_report, money_storm
 from benchmarks.database import add_argument, databases, told
 from benchmarks.datasets import data_folder
-from benchmarks.machine import machine
-from benchmarks.report import Row, shown
+from benchmarks.report import Row
+from benchmarks.sections import run
 
 MUST_BE_ZERO = (
     "lost_rows",
@@ -52,7 +50,6 @@ def main() -> None:
     parser.add_argument("--peers", default="none", help="answers: a Python that has GPTCache, or 'none'")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    summary: dict[str, Row] = {}
     with databases(arguments.database) as given:
         sections: dict[str, Callable[[], Row]] = {
             "storm": lambda: money_storm.storm(arguments.asks),
@@ -63,26 +60,8 @@ def main() -> None:
             "quotes": lambda: money_quotes.quotes(data_folder(arguments.data), arguments.database),
             "report": lambda: money_report.report(arguments.rows),
         }
-        for name in arguments.only:
-            print(f"\n{name}", flush=True)
-            summary[name] = sections[name]()
-            print(shown(summary[name]), flush=True)
-            if arguments.out:  # after each section: a later one that fails takes nothing away
-                asked = {key: vars(arguments)[key] for key in ("only", "asks", "rows")}
-                result = {
-                    "machine": machine(),
-                    "arguments": asked | {"database": told(arguments.database)},
-                    "summary": summary,
-                }
-                arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    wrong = [
-        f"{section}: {name} is {row[name]}"
-        for section, row in summary.items()
-        for name in MUST_BE_ZERO
-        if row.get(name)
-    ]
-    if wrong:
-        sys.exit("NOT AS IT MUST BE: " + "; ".join(wrong))
+        asked = {key: vars(arguments)[key] for key in ("only", "asks", "rows")} | {"database": told(arguments.database)}
+        run(sections, arguments.only, arguments=asked, out=arguments.out, must_be_zero=MUST_BE_ZERO)
 
 
 def _prices(litellm: Path | None) -> Row:
