@@ -103,6 +103,17 @@ def test_from_a_failure_to_a_case_that_passes(environment: dict[str, str], handb
     assert (unknown.returncode, unknown.stderr.startswith("Error: UnknownPrompt: ")) == (1, True)
 
 
+def test_a_reader_that_leaves_hears_no_complaint(environment: dict[str, str], handbook: Path) -> None:
+    run(environment, "ingest", str(handbook))
+    costs = subprocess.Popen(
+        [*COMMAND, "costs", "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert costs.stdout is not None
+    costs.stdout.close()
+    _, told = costs.communicate(timeout=60)
+    assert (costs.returncode, told) == (1, "")
+
+
 def test_a_terminal_gets_a_bar(environment: dict[str, str], handbook: Path) -> None:
     terminal, stderr = pty.openpty()
     subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -76,9 +77,10 @@ def costs(
                 raise InvalidArgument(f"{page} cannot be written: {error.strerror}") from error
             click.echo(f"written: {page}", err=True)
         elif form:
-            rows = each_cost(rag.store, by, since=since, until=until, tenant=rag.tenant)
-            for line in (csv_lines if form == "csv" else json_lines)(by, rows):
-                click.echo(line)
+            # Closed before the database is, also where the reader of a pipe has left.
+            with closing(each_cost(rag.store, by, since=since, until=until, tenant=rag.tenant)) as rows:
+                for line in (csv_lines if form == "csv" else json_lines)(by, rows):
+                    click.echo(line)
         else:
             click.echo(costs_lines(rag.costs(by, since, until)))
             for found in () if until else rag.anomalies(since=since):

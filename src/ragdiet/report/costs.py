@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -129,7 +129,7 @@ def each_cost(
     since: datetime | None = None,
     until: datetime | None = None,
     tenant: str,
-) -> Iterator[CostRow]:
+) -> Generator[CostRow, None, None]:
     """Spend by one key or by each combination of several, dearest first, a thousand rows in memory at a time.
 
     As the owner that of all tenants, as another role that of ``tenant``. ``since`` is within, ``until`` without. A
