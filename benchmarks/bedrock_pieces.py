@@ -35,7 +35,11 @@ EMBEDDERS = (
 RERANKER = "cohere.rerank-v3-5:0"
 GUARDRAIL = "bench1"
 _ITEM = re.compile(r"code of item (\d+)")
-_POLICIES = {"topicPolicyUnits": Decimal("0.15"), "wordPolicyUnits": Decimal(0)}
+_POLICIES = {
+    "topicPolicyUnits": Decimal("0.15"),
+    "wordPolicyUnits": Decimal(0),
+    "contextualGroundingPolicyUnits": Decimal("0.10"),
+}
 
 Asked: TypeAlias = Callable[[int], str]
 """Calls the operation for item n: "right" where the answer is that item's, "wrong" where it is another, or what a
@@ -51,13 +55,13 @@ class Operation:
     made: Callable[[BedrockClient, MemoryLedger], Asked]
 
 
-def stand_in(**given: Any) -> BedrockServer:
+def stand_in(*, guardrails: Mapping[str, Guardrail] | None = None, **given: Any) -> BedrockServer:
     """A server whose bill is reckoned by the rates of the packaged price table, with arithmetic of its own."""
     return BedrockServer(
         region=REGION,
         rates={row.model: _rates(row) for row in PriceBook.default().rows if row.region in ("", REGION)},
         policy_rates=_POLICIES,
-        guardrails={GUARDRAIL: Guardrail(topics={"Finance": ("stock tip",)})},
+        guardrails=guardrails or {GUARDRAIL: Guardrail(topics={"Finance": ("stock tip",)})},
         **given,
     )
 

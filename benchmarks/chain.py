@@ -6,6 +6,8 @@
   (benchmarks/chain_money): always the small one, always the big one, the default chain, and chains whose thresholds are
   chosen on one half of the questions and reported on the other. An ask is right that gives the answer, or declines
   where there is none; why the big model was asked is told by the kind of the small one's reply.
+- checks: what Bedrock's contextual grounding and its reranker save, asked in doubt, by how well they judge
+  (benchmarks/chain_checks).
 - faults: each fault of Bedrock and of the wires at each step, for the whole of an ask with a deadline: the outcome, the
   reason, whether its price is the sum of its rows, and the seconds beyond the deadline.
 """
@@ -25,6 +27,7 @@ from typing import Any
 
 from benchmarks import database
 from benchmarks.bedrock_pieces import CHAT, GUARDRAIL, REGION, RERANKER, credentials, given, stand_in
+from benchmarks.chain_checks import checks
 from benchmarks.chain_money import chain
 from benchmarks.datasets import data_folder
 from benchmarks.machine import machine
@@ -54,7 +57,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     database.add_argument(parser)
     arguments = parser.parse_args()
-    summary = {"chain": chain(data_folder(arguments.data), arguments.database), "faults": faults(arguments.database)}
+    folder, where = data_folder(arguments.data), arguments.database
+    summary = {"chain": chain(folder, where), "checks": checks(folder, where), "faults": faults(where)}
     for name, section in summary.items():
         print(f"\n{name}", shown(section), sep="\n")
     if arguments.out:

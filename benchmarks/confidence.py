@@ -5,6 +5,7 @@
 
 signals    the models of confidence on held-out questions; certified thresholds; what gate 1 saves
 chain      USD and accuracy of chains of two models of known accuracy, beside always the big one and always the small
+checks     what paid checks of replies and of hits save, and cost, by how well they judge
 faults     every fault at every step: outcome, reason, price, seconds beyond the deadline
 masking    personal data and secrets found by the way of a log, beside the labels of public and made texts
 full_run   asks full of such values with every logger at DEBUG: what stands in the file
@@ -39,7 +40,7 @@ MUST_BE_ZERO = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    names = ("signals", "chain", "faults", "masking", "full_run", "overhead")
+    names = ("signals", "chain", "checks", "faults", "masking", "full_run", "overhead")
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     add_argument(parser)
     parser.add_argument("--model", type=int, default=100, help="signals: questions put to the small model; 0: none")
@@ -49,6 +50,7 @@ def main() -> None:
     sections: dict[str, Callable[[], Row]] = {
         "signals": lambda: confidence_signals.measure(folder, where, arguments.model)["summary"],
         "chain": lambda: chain.chain(folder, where),
+        "checks": lambda: chain.checks(folder, where),
         "faults": lambda: chain.faults(where),
         "masking": lambda: observe.masking(folder),
         "full_run": lambda: observe.full_run(folder),

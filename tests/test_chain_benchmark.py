@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.chain_money import Policy, Read, Reply, choices
+from benchmarks.chain_money import Policy, choices
+from benchmarks.chain_played import Read, Reply
 
 
 def reply(confidence: float | None = None, *, right: bool = True, cost: float = 0.01) -> Reply:

@@ -7,15 +7,19 @@ from decimal import Decimal
 
 import pytest
 
+from ragdiet import Chain, Step, confident
 from ragdiet.account import MemoryLedger, PriceBook
 from ragdiet.bedrock import BedrockClient, RetryPolicy
+from ragdiet.fallback import Check
 from ragdiet.guard import BedrockGuardrail, FailOpen
-from ragdiet.protocols import PricedGuard
+from ragdiet.protocols import EstimatedGuard, PricedGuard
+from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer, Fault, Guardrail
 from ragdiet.types import Document
+from tests.embedders import WordEmbedder
 from tests.stand_in import its_environment
-from tests.test_ask import Scripted, made, steps
+from tests.test_ask import DOCUMENTS, Scripted, Sure, made, steps
 from tests.test_bedrock_guardrail import POLICIES, REGION
 
 QUESTION = "How long is the notice period?"
@@ -90,6 +94,33 @@ def test_what_it_may_cost_is_kept_back_and_never_passed(
     assert not model.prompts, "the model is not asked when its reply could not be judged"
     assert kept_back.cost <= guardrail.most(len(QUESTION)) + Decimal("0.0012")
     assert rag.ask(QUESTION, max_cost="0.05").outcome == "answered"
+
+
+def test_what_it_is_likely_to_cost_is_learned_from_its_bills(
+    guardrail: BedrockGuardrail, bedrock: BedrockServer
+) -> None:
+    assert isinstance(guardrail, EstimatedGuard)
+    sources = " ".join([GOOD] * 40)
+    lengths = len(GOOD), len(QUESTION), len(sources)
+    first = guardrail.expected(*lengths)
+    assert 0 < first < guardrail.most(*lengths) / 4
+    for _ in range(2):
+        before = bedrock.bill.total
+        guardrail.check_grounding(GOOD, question=QUESTION, sources=sources)
+        billed = bedrock.bill.total - before
+        assert guardrail.expected(*lengths) == FailOpen(guardrail).expected(*lengths) == billed > first
+
+
+@pytest.mark.parametrize(("next_costs", "asked"), [("0.002", True), ("0.0002", False)])
+def test_in_doubt_it_is_asked_where_the_next_model_is_dearer(
+    database: Database, guardrail: BedrockGuardrail, bedrock: BedrockServer, next_costs: str, asked: bool
+) -> None:
+    small = Step(Scripted("small", GOOD), accept=confident(0.8), check=Check(guardrail))
+    chain = Chain([small, Step(Scripted("large", GOOD, next_costs))])
+    rag = RAG(database, embedder=WordEmbedder(), chain=chain, confidence=Sure(answer=0.7), ledger=guardrail.ledger)
+    rag.ingest(DOCUMENTS)
+    assert ("small" if asked else "large") == [each.model for each in rag.ask(QUESTION).attempts if each.accepted][-1]
+    assert len(bedrock.calls) == asked
 
 
 def test_a_guardrail_that_is_down(database: Database, guardrail: BedrockGuardrail, bedrock: BedrockServer) -> None:

@@ -269,6 +269,14 @@ class PricedGuard(Protocol):
 
 
 @runtime_checkable
+class EstimatedGuard(Protocol):
+    """A guard that can say what judging texts of so many characters is likely to cost, USD, in the order of
+    ``PricedGuard``: by it a chain decides whether to ask."""
+
+    def expected(self, *characters: int) -> Decimal: ...
+
+
+@runtime_checkable
 class PricedReranker(Protocol):
     """A reranker that says what it may cost, USD, to order so many hits."""
 

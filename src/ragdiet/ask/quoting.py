@@ -95,7 +95,7 @@ class Quoting:
         reads = self._chain.reads
         asked = sum((step.relevance.costs(hits) for step in reads if step.relevance), Decimal(0))
         lengths = LONGEST * _CHARACTERS_A_TOKEN, len(question), len(prompt.context.text)
-        return sum((step.check.costs(*lengths) for step in reads if step.check), asked)
+        return sum((step.check.most(*lengths) for step in reads if step.check), asked)
 
     def _reader(self, step: Step, prompt: Prompt, past: Sequence[PastAsk], confidence: float) -> Reader:
         model = step.model

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ragdiet.errors import InvalidArgument
-from ragdiet.protocols import Local, PricedGuard, PricedReranker
+from ragdiet.protocols import EstimatedGuard, Local, PricedGuard, PricedReranker
 
 if TYPE_CHECKING:
     from ragdiet.protocols import Guard, Reranker
@@ -92,7 +92,8 @@ class Check:
 
     It is asked where the reply's confidence is not accepted, that which it has once the check has allowed it would be,
     and the check is likely to save more than it costs. The defaults of ``right`` and ``wrong`` are assumptions: measure
-    both on your own questions. ``price`` is that of one check, USD; by default what the guard says that it may cost.
+    both on your own questions. ``price`` is that of one check, USD; by default what the guard expects, or else the most
+    that it may cost.
     """
 
     guard: Guard
@@ -108,7 +109,13 @@ class Check:
             raise InvalidArgument(f"what a check by {self.guard.name} costs is not known: give its price")
 
     def costs(self, *characters: int) -> Decimal:
-        """USD to judge a reply, its question and its sources, of so many characters each."""
+        """USD that it is likely to take to judge a reply, its question and its sources, of so many characters each."""
+        if self.price is None and isinstance(self.guard, EstimatedGuard):
+            return self.guard.expected(*characters)
+        return self.most(*characters)
+
+    def most(self, *characters: int) -> Decimal:
+        """USD that it may take at most."""
         if self.price is not None:
             return self.price
         return self.guard.most(*characters) if isinstance(self.guard, PricedGuard) else Decimal(0)

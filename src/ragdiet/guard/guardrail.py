@@ -22,6 +22,7 @@ from ragdiet.types import GuardVerdict, Usage
 
 # What contextual grounding takes, in characters.
 _MOST_QUESTION, _MOST_SOURCES, _MOST_REPLY = 1_000, 100_000, 5_000
+_GROUNDING = "contextualGroundingPolicyUnits"
 
 
 class BedrockGuardrail:
@@ -53,6 +54,7 @@ class BedrockGuardrail:
         self._region = region
         self._prices = UnitPrices.of(prices, GUARDRAIL_PRICES, region)
         self._client = client or BedrockClient(region)
+        self._billed: frozenset[str] = frozenset()
 
     def check_input(self, text: str) -> GuardVerdict:
         """What the guardrail makes of a question."""
@@ -89,11 +91,19 @@ class BedrockGuardrail:
 
     def most(self, *characters: int) -> Decimal:
         """What judging texts of so many characters may cost, USD: by every policy, in every try that may be billed."""
-        size = sum(-(-count // GUARDRAIL_UNIT) for count in characters)
+        size = sum(map(_units, characters))
         return self._client.retry.billed_attempts * self._prices.price(dict.fromkeys(GUARDRAIL_PRICES, size)).total
 
+    def expected(self, *characters: int) -> Decimal:
+        """What judging them is likely to cost, USD: the first by the policies that were billed so far, and all of them
+        together, where there are several, by contextual grounding; in one try."""
+        units = dict.fromkeys(self._billed - {_GROUNDING}, _units(characters[0]))
+        if len(characters) > 1:
+            units[_GROUNDING] = _units(sum(characters))
+        return self._prices.price(units).total
+
     def _apply(self, source: Literal["INPUT", "OUTPUT"], blocks: Sequence[Mapping[str, Any]]) -> GuardVerdict:
-        size = sum(-(-len(block["text"]["text"]) // GUARDRAIL_UNIT) for block in blocks)
+        size = sum(_units(len(block["text"]["text"])) for block in blocks)
         request = {**self._guardrail, "source": source, "content": list(blocks)}
         with tracing(current()):  # one prompt_id for all tries, also outside of an ask
             reply = self._client.run(self.name, lambda: self._try(request, size))
@@ -112,6 +122,7 @@ class BedrockGuardrail:
             reply = self._client.call("bedrock-runtime", "apply_guardrail", request, model=self.name)
             units = billed_units(reply.get("usage"), self.name)
             call.settle(Usage(units=sum(units.values())), price=self._prices.price(units))
+            self._billed |= {policy for policy, count in units.items() if count}
             return reply
 
     def _verdict(self, reply: Mapping[str, Any]) -> GuardVerdict:
@@ -137,3 +148,7 @@ class BedrockGuardrail:
         # An intervention that does not say why is taken for a block.
         because = ", ".join(dict.fromkeys(blocked)) or reply.get("actionReason") or "for a reason it did not give"
         return GuardVerdict(action="block", reason=f"{self.name}: {because}", scores=scores)
+
+
+def _units(characters: int) -> int:
+    return -(-characters // GUARDRAIL_UNIT)

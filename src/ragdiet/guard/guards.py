@@ -14,7 +14,7 @@ from ragdiet.account import Accounted, Ledger, OpenCall, UnitPrice, exact_sum, m
 from ragdiet.errors import ModelError, OverBudget
 from ragdiet.guard.outgoing import leaves
 from ragdiet.guard.screen import Screened, screened
-from ragdiet.protocols import PassageGuard, PricedGuard
+from ragdiet.protocols import EstimatedGuard, PassageGuard, PricedGuard
 from ragdiet.types import Attempt, GuardVerdict, Hit, Sentence, Usage
 
 if TYPE_CHECKING:
@@ -168,6 +168,9 @@ class FailOpen:
 
     def most(self, *characters: int) -> Decimal:
         return self._guard.most(*characters) if isinstance(self._guard, PricedGuard) else Decimal(0)
+
+    def expected(self, *characters: int) -> Decimal:
+        return self._guard.expected(*characters) if isinstance(self._guard, EstimatedGuard) else self.most(*characters)
 
     def check_input(self, text: str) -> GuardVerdict:
         return _or_allowed(self.name, lambda: self._guard.check_input(text))

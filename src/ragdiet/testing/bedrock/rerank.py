@@ -19,7 +19,8 @@ def rerank(given: Mapping[str, Any], model: RerankModel) -> tuple[dict[str, Any]
     most = given["rerankingConfiguration"]["bedrockRerankingConfiguration"].get("numberOfResults", len(texts))
     if most > len(texts):
         raise invalid(f"The number of results {most} is above the number of sources {len(texts)}.")
-    scores = [score(query, text) for text in texts]
+    scored = model.score or score
+    scores = [scored(query, text) for text in texts]
     order = sorted(range(len(texts)), key=lambda place: (-scores[place], place))[:most]
     asked = model.tokenizer.count(query)
     parts = sum(max(1, math.ceil((asked + model.tokenizer.count(text)) / model.part_tokens)) for text in texts)

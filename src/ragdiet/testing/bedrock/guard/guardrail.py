@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,8 @@ class Guardrail:
 
     ``words`` are blocked. ``topics`` and ``content`` (a filter such as ``PROMPT_ATTACK``) name the phrases that set
     them off. ``personal`` gives a kind of personal data, ``regexes`` a name and a pattern, each its action: BLOCK,
-    ANONYMIZE or NONE. ``grounding`` and ``relevance`` are thresholds in [0, 1], None not to check.
+    ANONYMIZE or NONE. ``grounding`` and ``relevance`` are thresholds in [0, 1], None not to check. ``grounded`` gives
+    the score of a response, by its sources and the query; by default it is the share of its words that they hold.
     """
 
     version: str = "1"
@@ -43,6 +44,7 @@ class Guardrail:
     regexes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     grounding: float | None = None
     relevance: float | None = None
+    grounded: Callable[[str, str, str], float] | None = None
     blocked_input: str = "Sorry, the model cannot answer this question."
     blocked_output: str = "Sorry, the model cannot answer this question."
 
@@ -175,8 +177,9 @@ def _grounding(guardrail: Guardrail, blocks: Sequence[Mapping[str, Any]], respon
         if len(text) > most:
             raise invalid(f"The {name} has {len(text)} characters; contextual grounding takes at most {most}.")
     filters = []
+    grounded = guardrail.grounded or (lambda response, sources, query: _overlap(response, sources))
     for kind, threshold, score in (
-        ("GROUNDING", guardrail.grounding, _overlap(response, sources)),
+        ("GROUNDING", guardrail.grounding, grounded(response, sources, query)),
         ("RELEVANCE", guardrail.relevance, _overlap(query, f"{response} {sources}")),
     ):
         if threshold is not None:

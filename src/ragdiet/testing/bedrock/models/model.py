@@ -44,12 +44,15 @@ class Invoked(Protocol):
 class RerankModel:
     """A model for Rerank. One query of the bill is up to ``per_query`` documents.
 
-    A document that has more than ``part_tokens`` tokens together with the query counts as several.
+    A document that has more than ``part_tokens`` tokens together with the query counts as several. ``score`` gives a
+    document's relevance in [0, 1] by the query and its text; by default it is the share of the words that they have
+    in common.
     """
 
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
     per_query: int = 100
     part_tokens: int = 500
+    score: Callable[[str, str], float] | None = None
 
 
 Model = ChatModel | Invoked | RerankModel

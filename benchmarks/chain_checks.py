@@ -1,0 +1,176 @@
+"""What a chain's paid checks save against what they cost, by how well they judge.
+
+A check of the small model's answers in doubt is Bedrock's contextual grounding, a check of the hits is Bedrock's
+reranker, both of the stand-in at Bedrock's prices. How well they judge is played: a lot of known odds tells right from
+wrong replies, and questions with an answer from those without. ``benchmarks.chain_played`` says what the models are.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.bedrock_pieces import RERANKER
+from benchmarks.chain_money import ACCEPTED, BELIEVED, GATES, Policy
+from benchmarks.chain_played import Ended, Gold, Read, Readers, alone, questions, readers, row, share_right, usd, yes
+from benchmarks.report import Row
+from ragdiet import Chain, Search, Step
+from ragdiet.fallback import Check, Relevance, once_allowed, saving
+from ragdiet.gold import holds
+from ragdiet.guard import BedrockGuardrail
+from ragdiet.retrieve import BedrockReranker
+from ragdiet.testing.bedrock import Guardrail, RerankModel
+
+
+class Odds(NamedTuple):
+    """How often right ones pass, and wrong ones do not."""
+
+    right: float
+    wrong: float
+
+    def passes(self, right: bool, *lot: str) -> bool:
+        """By a lot that is the same whenever it is drawn."""
+        drawn = random.Random(zlib.crc32(" ".join(lot).encode())).random()
+        return drawn < (self.right if right else 1 - self.wrong)
+
+
+ASSUMED = Odds(0.9, 0.7)
+"""What ``Check`` and ``Relevance`` take for granted where nothing else is said."""
+GUARDS = {
+    "judges": Odds(1.0, 1.0),
+    "assumed": ASSUMED,
+    "worse": Odds(0.8, 0.5),
+    "guesses": Odds(0.5, 0.5),
+}
+_RERANKED = 300
+_BUDGETS = (600, 1_500, 3_000)
+_UNIT_PRICE = Decimal("0.0001")
+_UNIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A policy whose answers in doubt are checked by a guard of these odds, ``ASSUMED`` to be of those."""
+
+    policy: Policy
+    odds: Odds
+
+    def ends(self, question: str, read: Read) -> Ended:
+        """What becomes of a question, by the rules of the chain."""
+        small, end = read.small, self.policy.ends(read)
+        if not end.escalated or small.refused:
+            return end
+        price = _UNIT_PRICE * -(-small.checked // _UNIT)
+        if once_allowed(small.confidence, **ASSUMED._asdict()) < self.policy.accept:
+            return end
+        if saving(small.confidence, Decimal(read.big.cost), price, **ASSUMED._asdict()) <= 0:
+            return end
+        if self.odds.passes(small.right, question):
+            end = alone(small)
+        return replace(end, cost=end.cost + float(price))
+
+    def chain(self, read: Readers, guard: BedrockGuardrail) -> Chain:
+        search, small, *rest = self.policy.chain(read.small, read.big).steps
+        assert isinstance(small, Step)
+        return Chain([search, replace(small, check=Check(guard)), *rest])
+
+
+def checks(data: Path, where: str = "local") -> Row:
+    """Answers in doubt checked, and hits reranked before a dear model reads: USD saved and spent, and accuracy."""
+    gold = questions(data)
+    guardrails = {
+        name: Guardrail(grounding=0.5, grounded=partial(_grounded, gold=gold, odds=odds))
+        for name, odds in GUARDS.items()
+    }
+    reranker = RerankModel(score=partial(_relevant, gold=gold, odds=ASSUMED))
+    with readers(data, where, gold, guardrails=guardrails, models={RERANKER: reranker}) as read:
+        return {
+            "questions to choose on, and to report on": [len(read.choosing), len(read.reporting)],
+            "taken for granted: right ones allowed, wrong ones stopped": list(ASSUMED),
+            "answers in doubt checked": _checked(read),
+            "hits reranked before the big model reads": _reranked(read),
+        }
+
+
+def choose(read: Sequence[tuple[str, Read]], odds: Odds | None) -> Policy:
+    """Of the policies that are as often right as the big model, or if none is the most often right, the cheapest;
+    with no ``odds`` nothing is checked."""
+    always = share_right([alone(each.big) for _, each in read])
+    figures = {}
+    for policy in (Policy(*given) for given in product(GATES, ACCEPTED, BELIEVED)):
+        checked = Checked(policy, odds) if odds else None
+        ends = [checked.ends(*each) if checked else policy.ends(each[1]) for each in read]
+        figures[policy] = (min(share_right(ends), always), -usd(ends))
+    return max(figures, key=figures.__getitem__)
+
+
+def _checked(read: Readers) -> list[Row]:
+    """The policy that is as right as always big, chosen with each guard, and what becomes of the other questions."""
+    choosing, reporting = list(read.choosing.items()), list(read.reporting.values())
+    table = []
+    for name, odds in {"none": None, **GUARDS}.items():
+        policy = choose(choosing, odds)
+        chain = policy.chain(read.small, read.big)
+        if odds:
+            guard = BedrockGuardrail(name, "1", **read.pieces)
+            chain = Checked(policy, odds).chain(read, guard)
+        before = len(read.ledger.calls)
+        ends = read.asked(chain)
+        spent = [call.cost for call in read.ledger.calls[before:] if call.stage == "guard"]
+        table.append(
+            {
+                "guard": name,
+                "allows right ones, stops wrong ones": list(odds) if odds else None,
+                **row(ends, reporting),
+                "checked": len(spent),
+                "usd of checks a thousand": round(1_000 * float(sum(spent)) / len(ends), 4),
+                "gate, accepted from, refusal believed under": [policy.gate, policy.accept, policy.believed],
+            }
+        )
+    return table
+
+
+def _reranked(read: Readers) -> list[Row]:
+    """A big model alone, behind gate 1, over some of the questions; with what the reranker spares it."""
+    ranker = BedrockReranker(RERANKER, **read.pieces)
+    asked = list(read.reporting)[:_RERANKED]
+    table = []
+    for budget in _BUDGETS:
+        cost = {}
+        for relevance in (None, Relevance(ranker)):
+            rag = read.opened(chain=Chain([Search(), Step(read.big, accept=yes, relevance=relevance)]))
+            before = len(read.ledger.calls)
+            answers = [rag.ask(question, budget=budget, k=20) for question in asked]
+            calls = read.ledger.calls[before:]
+            cost[relevance is not None] = {
+                stage: [call.cost for call in calls if call.stage == stage] for stage in ("generate", "rerank")
+            } | {"all": [answer.cost for answer in answers]}
+        without, reranked = cost[False], cost[True]
+        table.append(
+            {
+                "tokens of context at most": budget,
+                "questions": len(asked),
+                "read": len(without["generate"]),
+                "usd a reading": round(float(sum(without["generate"])) / len(without["generate"]), 5),
+                "reranked": len(reranked["rerank"]),
+                "usd of reranking": round(float(sum(reranked["rerank"])), 4),
+                "readings spared": len(without["generate"]) - len(reranked["generate"]),
+                "of the usd without it": round(float(sum(reranked["all"]) / sum(without["all"])), 3),
+            }
+        )
+    return table
+
+
+def _grounded(response: str, sources: str, query: str, *, gold: Gold, odds: Odds) -> float:
+    return float(odds.passes(holds(response, gold[query]), query))
+
+
+def _relevant(query: str, document: str, *, gold: Gold, odds: Odds) -> float:
+    return 0.9 if odds.passes(bool(gold[query]), "rerank", query) else 0.1
