@@ -41,13 +41,23 @@ class Odds(NamedTuple):
         return drawn < (self.right if right else 1 - self.wrong)
 
 
+class Guard(NamedTuple):
+    """What a guard's odds are, and what the chain is told that they are."""
+
+    are: Odds
+    told: Odds
+
+
 ASSUMED = Odds(0.9, 0.7)
 """What ``Check`` and ``Relevance`` take for granted where nothing else is said."""
+_NEVER_WRONG, _GOOD, _POOR, _NONE = Odds(1.0, 1.0), Odds(0.95, 0.9), Odds(0.8, 0.5), Odds(0.5, 0.5)
 GUARDS = {
-    "judges": Odds(1.0, 1.0),
-    "assumed": ASSUMED,
-    "worse": Odds(0.8, 0.5),
-    "guesses": Odds(0.5, 0.5),
+    "neverwrong": Guard(_NEVER_WRONG, _NEVER_WRONG),
+    "good": Guard(_GOOD, _GOOD),
+    "usual": Guard(ASSUMED, ASSUMED),
+    "poor": Guard(_POOR, _POOR),
+    "pooroverrated": Guard(_POOR, ASSUMED),
+    "guessesoverrated": Guard(_NONE, ASSUMED),
 }
 _RERANKED = 300
 _BUDGETS = (600, 1_500, 3_000)
@@ -57,10 +67,10 @@ _UNIT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A policy whose answers in doubt are checked by a guard of these odds, ``ASSUMED`` to be of those."""
+    """A policy whose answers in doubt are checked."""
 
     policy: Policy
-    odds: Odds
+    guard: Guard
 
     def ends(self, question: str, read: Read) -> Ended:
         """What becomes of a question, by the rules of the chain."""
@@ -68,44 +78,43 @@ class Checked:
         if not end.escalated or small.refused:
             return end
         price = _UNIT_PRICE * -(-small.checked // _UNIT)
-        if once_allowed(small.confidence, **ASSUMED._asdict()) < self.policy.accept:
+        if once_allowed(small.confidence, **self.guard.told._asdict()) < self.policy.accept:
             return end
-        if saving(small.confidence, Decimal(read.big.cost), price, **ASSUMED._asdict()) <= 0:
+        if saving(small.confidence, Decimal(read.big.cost), price, **self.guard.told._asdict()) <= 0:
             return end
-        if self.odds.passes(small.right, question):
+        if self.guard.are.passes(small.right, question):
             end = alone(small)
         return replace(end, cost=end.cost + float(price))
 
-    def chain(self, read: Readers, guard: BedrockGuardrail) -> Chain:
+    def chain(self, read: Readers, judge: BedrockGuardrail) -> Chain:
         search, small, *rest = self.policy.chain(read.small, read.big).steps
         assert isinstance(small, Step)
-        return Chain([search, replace(small, check=Check(guard)), *rest])
+        return Chain([search, replace(small, check=Check(judge, **self.guard.told._asdict())), *rest])
 
 
 def checks(data: Path, where: str = "local") -> Row:
     """Answers in doubt checked, and hits reranked before a dear model reads: USD saved and spent, and accuracy."""
     gold = questions(data)
     guardrails = {
-        name: Guardrail(grounding=0.5, grounded=partial(_grounded, gold=gold, odds=odds))
-        for name, odds in GUARDS.items()
+        name: Guardrail(grounding=0.5, grounded=partial(_grounded, gold=gold, odds=guard.are))
+        for name, guard in GUARDS.items()
     }
     reranker = RerankModel(score=partial(_relevant, gold=gold, odds=ASSUMED))
     with readers(data, where, gold, guardrails=guardrails, models={RERANKER: reranker}) as read:
         return {
             "questions to choose on, and to report on": [len(read.choosing), len(read.reporting)],
-            "taken for granted: right ones allowed, wrong ones stopped": list(ASSUMED),
             "answers in doubt checked": _checked(read),
             "hits reranked before the big model reads": _reranked(read),
         }
 
 
-def choose(read: Sequence[tuple[str, Read]], odds: Odds | None) -> Policy:
+def choose(read: Sequence[tuple[str, Read]], guard: Guard | None) -> Policy:
     """Of the policies that are as often right as the big model, or if none is the most often right, the cheapest;
-    with no ``odds`` nothing is checked."""
+    with no ``guard`` nothing is checked."""
     always = share_right([alone(each.big) for _, each in read])
     figures = {}
     for policy in (Policy(*given) for given in product(GATES, ACCEPTED, BELIEVED)):
-        checked = Checked(policy, odds) if odds else None
+        checked = Checked(policy, guard) if guard else None
         ends = [checked.ends(*each) if checked else policy.ends(each[1]) for each in read]
         figures[policy] = (min(share_right(ends), always), -usd(ends))
     return max(figures, key=figures.__getitem__)
@@ -115,19 +124,19 @@ def _checked(read: Readers) -> list[Row]:
     """The policy that is as right as always big, chosen with each guard, and what becomes of the other questions."""
     choosing, reporting = list(read.choosing.items()), list(read.reporting.values())
     table = []
-    for name, odds in {"none": None, **GUARDS}.items():
-        policy = choose(choosing, odds)
+    for name, guard in {"none": None, **GUARDS}.items():
+        policy = choose(choosing, guard)
         chain = policy.chain(read.small, read.big)
-        if odds:
-            guard = BedrockGuardrail(name, "1", **read.pieces)
-            chain = Checked(policy, odds).chain(read, guard)
+        if guard:
+            chain = Checked(policy, guard).chain(read, BedrockGuardrail(name, "1", **read.pieces))
         before = len(read.ledger.calls)
         ends = read.asked(chain)
         spent = [call.cost for call in read.ledger.calls[before:] if call.stage == "guard"]
         table.append(
             {
                 "guard": name,
-                "allows right ones, stops wrong ones": list(odds) if odds else None,
+                "allows right ones, stops wrong ones": list(guard.are) if guard else None,
+                "the chain is told": list(guard.told) if guard else None,
                 **row(ends, reporting),
                 "checked": len(spent),
                 "usd of checks a thousand": round(1_000 * float(sum(spent)) / len(ends), 4),
@@ -169,8 +178,8 @@ def _reranked(read: Readers) -> list[Row]:
 
 
 def _grounded(response: str, sources: str, query: str, *, gold: Gold, odds: Odds) -> float:
-    return float(odds.passes(holds(response, gold[query]), query))
+    return float(odds.passes(holds(response, gold.get(query, ())), query))
 
 
 def _relevant(query: str, document: str, *, gold: Gold, odds: Odds) -> float:
-    return 0.9 if odds.passes(bool(gold[query]), "rerank", query) else 0.1
+    return 0.9 if odds.passes(bool(gold.get(query)), "rerank", query) else 0.1
