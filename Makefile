@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 export DOCS QUESTION
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench docs clean
+.PHONY: help demo test coverage lint types bench docs clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -13,7 +13,10 @@ help: ## what can be made
 demo: $(VENV)/local ## questions to the standard library's documentation; DOCS=folder QUESTION="..." for your own
 	@$(RUN)/ragdiet demo $(if $(DOCS),--docs "$$DOCS") $(if $(QUESTION),--question "$$QUESTION")
 
-test: $(VENV)/dev ## the tests, with coverage
+test: $(VENV)/dev ## the tests
+	$(RUN)/pytest
+
+coverage: $(VENV)/dev ## the tests, and which lines they do not reach; takes twice as long
 	$(RUN)/pytest --cov --cov-report=term
 
 lint: $(VENV)/dev ## formatting, lint, and the import floors

@@ -178,17 +178,23 @@ def index_states(dsn: str) -> dict[str, bool]:
     )
 
 
-def large_load() -> list[Document]:
+LARGE = 1_300
+
+
+@pytest.fixture
+def large_load(monkeypatch: pytest.MonkeyPatch) -> list[Document]:
+    """So many documents that indexes are worth building anew, which takes fewer here."""
+    monkeypatch.setattr("ragdiet.store.indexes._FEWEST", LARGE - 100)
     rng = np.random.default_rng(1)
     return [
-        Document(str(n), f"Record {n} speaks of {rng.integers(1e9)} and {rng.integers(1e9)}.") for n in range(5_200)
+        Document(str(n), f"Record {n} speaks of {rng.integers(1e9)} and {rng.integers(1e9)}.") for n in range(LARGE)
     ]
 
 
-def test_a_large_load_builds_its_indexes_at_the_end(database: Database, dsn: str) -> None:
+def test_a_large_load_builds_its_indexes_at_the_end(database: Database, dsn: str, large_load: list[Document]) -> None:
     during: list[int] = []
     rag = RAG(database, embedder=WordEmbedder())
-    rag.ingest(large_load(), progress=lambda _: during.append(len(index_states(dsn))))
+    rag.ingest(large_load, progress=lambda _: during.append(len(index_states(dsn))))
     assert during[0] == 0
     assert index_states(dsn) == {"vector_words_64_hnsw": True, "lexical_terms": True}
     during.clear()
@@ -196,31 +202,35 @@ def test_a_large_load_builds_its_indexes_at_the_end(database: Database, dsn: str
     assert during == [2]
 
 
-def test_a_large_load_of_unknown_size_defers_its_indexes_too(database: Database, dsn: str) -> None:
+def test_a_large_load_of_unknown_size_defers_its_indexes_too(
+    database: Database, dsn: str, large_load: list[Document]
+) -> None:
     during: list[int] = []
     rag = RAG(database, embedder=WordEmbedder())
-    rag.ingest(Document(f"old {n}", f"An earlier record, numbered {n}.") for n in range(3_000))
-    rag.ingest(iter(large_load()), progress=lambda _: during.append(len(index_states(dsn))))
+    rag.ingest(Document(f"old {n}", f"An earlier record, numbered {n}.") for n in range(LARGE // 2))
+    rag.ingest(iter(large_load), progress=lambda _: during.append(len(index_states(dsn))))
     assert (during[0], during[-1]) == (2, 0)
     assert index_states(dsn) == {"vector_words_64_hnsw": True, "lexical_terms": True}
 
 
-def test_a_load_that_was_cut_off_leaves_its_indexes_to_the_next_ingest(database: Database, dsn: str) -> None:
+def test_a_load_that_was_cut_off_leaves_its_indexes_to_the_next_ingest(
+    database: Database, dsn: str, large_load: list[Document]
+) -> None:
     rag = RAG(database, embedder=WordEmbedder())
 
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rag.ingest(large_load(), progress=stop)
+        rag.ingest(large_load, progress=stop)
     assert index_states(dsn) == {}
     assert rag.retrieve("record 7")
-    assert rag.ingest(large_load()).unchanged > 0
+    assert rag.ingest(large_load).unchanged > 0
     assert index_states(dsn) == {"vector_words_64_hnsw": True, "lexical_terms": True}
-    assert counted(dsn) == (5_200, 5_200, 5_200, 5_200)
+    assert counted(dsn) == (LARGE, LARGE, LARGE, LARGE)
 
 
-def test_a_role_that_owns_nothing_leaves_the_indexes_alone(dsn: str) -> None:
+def test_a_role_that_owns_nothing_leaves_the_indexes_alone(dsn: str, large_load: list[Document]) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("DROP ROLE IF EXISTS loader")
         connection.execute("CREATE ROLE loader LOGIN")
@@ -229,7 +239,7 @@ def test_a_role_that_owns_nothing_leaves_the_indexes_alone(dsn: str) -> None:
         connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA ragdiet TO loader")
     store = Database(make_conninfo(dsn, user="loader"))
     during: list[int] = []
-    RAG(store, embedder=WordEmbedder()).ingest(large_load(), progress=lambda _: during.append(len(index_states(dsn))))
+    RAG(store, embedder=WordEmbedder()).ingest(large_load, progress=lambda _: during.append(len(index_states(dsn))))
     store.close()
     assert set(during) == {2}
     with psycopg.connect(dsn) as connection:
@@ -254,12 +264,12 @@ def test_a_file_whose_bytes_alone_changed_is_unchanged(rag: RAG, handbook: Path)
     assert rag.ingest(handbook).unchanged == 3
 
 
-def test_a_collection_that_is_dropped_in_mid_ingest(rag: RAG) -> None:
+def test_a_collection_that_is_dropped_in_mid_ingest(rag: RAG, large_load: list[Document]) -> None:
     def drop(_: object) -> None:
         rag.drop("default")
 
     with pytest.raises(StoreError, match="dropped meanwhile"):
-        rag.ingest(large_load(), progress=drop)
+        rag.ingest(large_load, progress=drop)
     assert rag.ingest([Document("a", TEXT)]).added == 1
 
 
