@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from ragdiet.errors import InvalidArgument
+from ragdiet.errors import InvalidArgument, SchemaMissing
 from ragdiet.guard import Masking
 from ragdiet.observe import JsonFormatter, JsonHandler, Trace, log_to, new_id, tracing
 from ragdiet.observe.hiding import LONGEST
 from ragdiet.observe.sink import Sink, StreamTarget
 from ragdiet.rag import RAG
+from tests.embedders import WordEmbedder
 
 EMAIL = "jo@example.org"
 CARD = "4111 1111 1111 1111"
@@ -91,6 +92,16 @@ def test_an_ask_that_raises_is_a_failure(written: Callable[[], list[dict[str, An
     end = written()[-1]
     assert (end["event"], end["level"], end["outcome"]) == ("ask", "WARNING", "error")
     assert (end["error"], end["error_class"], end["tags"]) == ("InvalidArgument", "input", ["failure"])
+
+
+def test_an_ask_of_a_database_without_its_tables_is_a_failure(
+    written: Callable[[], list[dict[str, Any]]], empty_dsn: str
+) -> None:
+    with RAG.connect(empty_dsn, embedder=WordEmbedder()) as rag, pytest.raises(SchemaMissing):
+        rag.ask("How long is the notice period?", prompt_id="not-migrated")
+    started, end = (line for line in written() if line.get("prompt_id") == "not-migrated")
+    assert started["event"] == "ask started"
+    assert (end["event"], end["level"], end["outcome"], end["error"]) == ("ask", "WARNING", "error", "SchemaMissing")
 
 
 def test_values_are_hidden_wherever_they_stand(

@@ -53,7 +53,10 @@ DEFAULT_BUDGET = 600
 
 
 class Asker:
-    """Holds the pieces of the question side; every method is one stage, ``ask`` is all of them."""
+    """Holds the pieces of the question side; every method is one stage, ``ask`` is all of them.
+
+    ``ready`` raises where a scope cannot be searched; an ask that ends there is told of like any other.
+    """
 
     def __init__(
         self,
@@ -77,8 +80,10 @@ class Asker:
         answers: KeptAnswers | None = None,
         similar: float | None = None,
         identity: str = "",
+        ready: Callable[[Scope], None],
     ) -> None:
         self.chain = chain
+        self._ready = ready
         self._generators = chain.generators
         self._confidence = confidence
         self._ledger = ledger
@@ -223,6 +228,7 @@ class Asker:
         began = time.monotonic()
         ends = None if deadline is None else began + deadline
         with ending(ends), database_use() as database, Asking(scope.collection) as asking:
+            self._ready(scope)
             checked = checked_question(question, needs_words=self._clarifier is None)
             history = checked_history(history)
             state = AskState(

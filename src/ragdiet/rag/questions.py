@@ -152,13 +152,11 @@ class Questions(Door):
         }
 
         def streamed() -> Steps[str, None, Answer]:
-            self._check_search(scope)
             with tracing(trace), allowing(tokens, spend):
                 return (yield from self._asker.stream(question, scope, **asked))
 
         if stream:
             return AnswerStream(streamed)
-        self._check_search(scope)
         with tracing(trace), allowing(tokens, spend):
             return self._asker.ask(question, scope, **asked)
 

@@ -217,6 +217,7 @@ class RAG(Documents, EmbeddingSpaces, Money, Learning):
             answers=KeptAnswers(store, settings) if settings else None,
             similar=settings.threshold(self.space, language) if settings else None,
             identity=identity((version("ragdiet"), *answered_by, system, examples, language, clarify, guards, masking)),
+            ready=self._check_search,
         )
 
     @classmethod
