@@ -20,6 +20,7 @@ from ragdiet.aio import AsyncRAG
 from ragdiet.answers import AnswerCache, KeptAnswers, identity
 from ragdiet.errors import ModelUnavailable, NotCertified, StoreUnavailable
 from ragdiet.generate import ConverseGenerator
+from ragdiet.guard import FailOpen
 from ragdiet.rag import RAG
 from ragdiet.store import Database
 from ragdiet.testing.bedrock import BedrockServer
@@ -277,6 +278,29 @@ def test_a_guard_judges_the_question_first(database: Database, model: Dear, monk
     rag.ask(QUESTION)
     monkeypatch.setattr(Picky, "refuses", True)
     assert rag.ask(QUESTION).outcome == "abstained"
+
+
+class Down(Picky):
+    """Judges questions; replies only once it is up."""
+
+    name = "down"
+    judges_replies = True
+    up = False
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+        if not self.up:
+            raise ModelUnavailable("no judge today", retryable=True)
+        return GuardVerdict()
+
+
+def test_an_answer_that_a_guard_let_pass_unjudged_is_not_kept(database: Database, model: Dear) -> None:
+    down = Down()
+    rag = made(database, model, guards=[FailOpen(down)])
+    answer = rag.ask(QUESTION)
+    assert (answer.outcome, rows(database)) == ("answered", 0)
+    assert "not judged, and allowed: ModelUnavailable" in answer.attempts[-2].reason
+    down.up = True
+    assert [rag.ask(QUESTION).attempts[-1].step for _ in range(2)] == ["read", "reuse"]
 
 
 def test_streams_fill_it_and_are_served_from_it(asked: RAG, model: Dear) -> None:

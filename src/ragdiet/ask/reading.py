@@ -185,6 +185,7 @@ class Reading:
                 generation.text, question=state.question, sources=state.context.text, left=self._spending.unspent(state)
             )
             state.attempts += judged.attempts
+            state.is_judged &= judged.fully
             if judged.refusal:
                 accepted, state.reason = False, judged.refusal
                 why = problem = f"a guard stopped it: {judged.refusal}"
@@ -216,6 +217,7 @@ class Reading:
             facts.text, question=state.question, sources=state.context.text, left=facts.unspent
         )
         state.attempts += judged.attempts
+        state.is_judged &= judged.fully
         if judged.refusal or judged.text != facts.text:
             return False, f"{why}; {check.guard.name} did not allow it"
         return True, f"{could.reason}, once {check.guard.name} allowed it"

@@ -196,10 +196,11 @@ class Reuse:
 
 
 def _is_kept(state: AskState, answer: Answer) -> bool:
-    """Only an answer with every citation in place, of a reply that came to its end."""
+    """Only an answer with every citation in place, of a reply that came to its end and that no guard left unjudged."""
     cited = {citation.n for citation in answer.citations}
     return (
         answer.outcome == "answered"
+        and state.is_judged
         and state.generation is not None
         and state.generation.stop_reason in _WHOLE
         and {int(number) for number in MARK.findall(answer.text)} == cited

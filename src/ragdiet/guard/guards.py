@@ -29,11 +29,13 @@ _Check: TypeAlias = "Callable[[Guard, str, Sequence[str]], GuardVerdict]"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A text as it may be used. ``refusal`` says why it may not: a guard said no to it, found that its sources do not
-    bear it out, or could not say anything, or would cost more than is left."""
+    bear it out, or could not say anything, or would cost more than is left. ``fully`` is false where a guard let it
+    pass unjudged."""
 
     text: str
     attempts: tuple[Attempt, ...] = ()
     refusal: Refusal = ""
+    fully: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ class Guards:
         return replace(
             borne_out,
             attempts=(*said.attempts, *borne_out.attempts),
+            fully=said.fully and borne_out.fully,
             refusal="not supported" if borne_out.refusal == "refused" else borne_out.refusal,
         )
 
@@ -121,6 +124,7 @@ class Guards:
 
     def _judged(self, text: str, rest: Sequence[str], check: _Check) -> Judged:
         attempts: list[Attempt] = []
+        fully = True
         for guard in self._guards:
             began = time.perf_counter()
             masked = self._masking.for_models([text, *rest]) if leaves(guard) else None
@@ -136,6 +140,7 @@ class Guards:
             except OverBudget as error:
                 attempts.append(_attempt(guard, f"was not asked: {error}", began, accepted=False))
                 return Judged(text=text, attempts=tuple(attempts), refusal="over budget")
+            fully &= verdict.judged
             if verdict.action == "block":
                 attempts.append(_attempt(guard, verdict.reason or "refused", began, verdict, accepted=False))
                 return Judged(text=text, attempts=tuple(attempts), refusal="refused")
@@ -144,7 +149,7 @@ class Guards:
                 attempts.append(_attempt(guard, verdict.reason or "masked", began, verdict))
             elif verdict.reason:
                 attempts.append(_attempt(guard, verdict.reason, began, verdict))
-        return Judged(text=text, attempts=tuple(attempts))
+        return Judged(text=text, attempts=tuple(attempts), fully=fully)
 
     def _row(self, guard: object, *texts: str) -> AbstractContextManager[OpenCall | None]:
         """A ledger row for a guard that works elsewhere and writes none itself, of its verdict's cost; until that is
@@ -194,7 +199,7 @@ def _or_allowed(name: str, check: Callable[[], GuardVerdict]) -> GuardVerdict:
         with reached(name):
             return check()
     except ModelError as error:
-        return GuardVerdict(reason=f"not judged, and allowed: {type(error).__name__}: {error}")
+        return GuardVerdict(reason=f"not judged, and allowed: {type(error).__name__}: {error}", judged=False)
 
 
 def _narrowed(readable: Readable, guard: object, found: Screened, began: float) -> Readable:

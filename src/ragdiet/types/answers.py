@@ -44,7 +44,7 @@ class GuardVerdict:
     """What a guard says of a text. ``text`` is what to go on with where ``action`` is "mask", and empty otherwise.
 
     ``scores`` are those it decided by, each in [0, 1], such as ``{"injection": 0.97}`` or ``{"grounding": 0.4}``;
-    ``cost`` is what the check cost, USD.
+    ``cost`` is what the check cost, USD. ``judged`` is false where nothing could be said of a text that is let pass.
     """
 
     action: GuardAction = "allow"
@@ -52,6 +52,7 @@ class GuardVerdict:
     scores: Mapping[str, float] = field(default_factory=dict)
     text: str = ""
     cost: Decimal = Decimal(0)
+    judged: bool = True
 
 
 class Replaced(str):
