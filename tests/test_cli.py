@@ -68,8 +68,12 @@ def test_from_ingest_to_costs(environment: dict[str, str], handbook: Path) -> No
 
 def test_unanswerable_question_ends_with_status_2(environment: dict[str, str], handbook: Path) -> None:
     run(environment, "ingest", str(handbook))
-    asked = run(environment, "ask", "Who won the chess tournament in Reykjavik in 1972?")
+    log = handbook.parent / "ask.log"
+    asked = run(environment, "--log", str(log), "ask", "Who won the chess tournament in Reykjavik in 1972?")
     assert asked.returncode == 2
+    told = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [(line["event"], line.get("outcome")) for line in told][-1] == ("ask", "abstained")
+    assert told[-1]["prompt_id"] in asked.stdout
     assert "abstained" in asked.stdout
     assert re.search(r"re-search: \d+ hits, confidence 0\.\d\d under", asked.stdout)
     assert "Spassky" not in asked.stdout

@@ -41,6 +41,9 @@ class _Command(click.Group):
 @click.option("--prices", type=click.Path(dir_okay=False), help="Your own price file; its rows come before ours.")
 @click.option("--collection", default="default", show_default=True)
 @click.option("--tenant", default="")
+@click.option(
+    "--log", type=click.Path(dir_okay=False), help="File for what each step saw, decided and cost: JSON lines."
+)
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
     """Answers from your documents for the least money that keeps the answer right.
@@ -48,6 +51,10 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     Every option can be set by an environment variable: RAGDIET_DATABASE, RAGDIET_REGION, ...
     """
     ctx.obj = options
+    if options["log"]:
+        from ragdiet.observe import log_to
+
+        ctx.call_on_close(log_to(options["log"]).close)
 
 
 def prices_of(options: dict[str, Any]) -> PriceBook:
