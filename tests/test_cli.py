@@ -8,16 +8,22 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ragdiet.store.embedded import EmbeddedServer
 
 COMMAND = [str(Path(sys.executable).with_name("ragdiet"))]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cli") / "store"
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose server runs all the time, so that no command waits for one to start and to stop."""
+    folder = tmp_path_factory.mktemp("cli") / "store"
+    with EmbeddedServer.start(folder):
+        yield folder
 
 
 @pytest.fixture
