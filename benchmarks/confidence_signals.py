@@ -64,10 +64,13 @@ def measure(data: Path, where: str, model: int) -> dict[str, Any]:
         ingest(rag, data)
         rows = [row for case in cases(data) if (row := measured(rag, case))]
         result = evaluated(rows)
-        result["summary"] |= {
+        summary = result["summary"]
+        summary |= {
             "embedder": rag.space.model,
             "machine": machine(),
-            "small_model": small_model(dsn, rows, fitted_model(rows), model),
+            "small_model": small_model(
+                dsn, rows, fitted_model(rows), model, gate=summary["gate"], accept=summary["accept"]
+            ),
         }
     return result
 
@@ -212,7 +215,9 @@ def scores(model: FittedModel, rows: Sequence[Measured]) -> tuple[Floats, Floats
     return first, second * np.array([row.support for row in rows])
 
 
-def small_model(dsn: str, rows: Sequence[Measured], model: FittedModel, number: int) -> dict[str, Any]:
+def small_model(
+    dsn: str, rows: Sequence[Measured], model: FittedModel, number: int, *, gate: float, accept: float
+) -> dict[str, Any]:
     """The same weights on the replies of SmolLM2 to some of the held-out questions, of which they saw none."""
     if not number:
         return {}
@@ -225,12 +230,16 @@ def small_model(dsn: str, rows: Sequence[Measured], model: FittedModel, number: 
     drawn = random.Random(11).sample(held_out, min(number, len(held_out)))
     with RAG.connect(dsn, quality=Quality.off(), models=[generator]) as rag:
         seen = [row for case in drawn if (row := measured(rag, case))]
-    _, second = scores(model, seen)
+    first, second = scores(model, seen)
     right = np.array([row.right for row in seen])
+    given = (first >= gate) & (second >= accept)
     return {
         "model": generator.model,
         "questions": len(seen),
         "right": float(right.mean()),
+        "with_a_source": float(np.mean([row.support > 0 for row in seen])),
+        "accepted": float(given.mean()),
+        "accepted_right": float(right[given].mean()) if given.any() else None,
         "right_over_mixture": auroc(second, right),
         "calibration_error": calibration_error(second, right),
         "area_under_risk_coverage": area_under_risk(second, right),
