@@ -237,9 +237,12 @@ def test_time_is_linear(line: str) -> None:
     def seconds(lines: int) -> float:
         text = "\n".join([line] * lines)
         spans = split_sentences(text)
-        began = time.process_time()
-        read_units(text, spans)
-        return time.process_time() - began
+        took = []
+        for _ in range(3):  # the best: a sweep of the garbage collector is not the line's
+            began = time.process_time()
+            read_units(text, spans)
+            took.append(time.process_time() - began)
+        return min(took)
 
     assert seconds(8_000) < 9 * seconds(2_000) + 0.2
 

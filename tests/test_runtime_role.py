@@ -41,6 +41,7 @@ from tests.test_ingest_copies import (
     test_text_that_moves_from_one_document_to_another_is_not_lost,
 )
 from tests.test_ingest_runs import (
+    large_load,
     test_a_collection_is_made_anew_beside_the_old_one_and_swapped,
     test_a_collection_that_is_dropped_in_mid_ingest,
     test_a_reader_sees_one_collection_or_the_other,
@@ -59,6 +60,7 @@ from tests.test_retrieve import (
 
 __all__ = [
     "filled",
+    "large_load",
     "test_a_collection_is_made_anew_beside_the_old_one_and_swapped",
     "test_a_collection_that_is_dropped_in_mid_ingest",
     "test_a_copy_of_a_stored_document_is_rejected_in_every_later_run",
