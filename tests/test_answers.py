@@ -14,11 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from ragdiet import SpendingBudget
+from ragdiet import Chain, SpendingBudget, Step, confident
 from ragdiet.account import PostgresLedger, PriceBook
 from ragdiet.aio import AsyncRAG
 from ragdiet.answers import AnswerCache, KeptAnswers, identity
 from ragdiet.errors import ModelUnavailable, NotCertified, StoreUnavailable
+from ragdiet.fallback import Check
 from ragdiet.generate import ConverseGenerator
 from ragdiet.guard import FailOpen
 from ragdiet.rag import RAG
@@ -301,6 +302,26 @@ def test_an_answer_that_a_guard_let_pass_unjudged_is_not_kept(database: Database
     assert "not judged, and allowed: ModelUnavailable" in answer.attempts[-2].reason
     down.up = True
     assert [rag.ask(QUESTION).attempts[-1].step for _ in range(2)] == ["read", "reuse"]
+
+
+def test_an_answer_that_was_judged_is_kept_whatever_an_earlier_reply_was(database: Database) -> None:
+    class Wordy(Picky):
+        """Lets no short reply pass."""
+
+        judges_replies = True
+
+        def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+            return GuardVerdict(action="block" if len(text) < 20 else "allow")
+
+    check = Check(FailOpen(Down()), price=Decimal("0.0001"))
+    small = Step(Scripted("small", "Three months [1]."), accept=confident(0.8), check=check)
+    chain = Chain([small, Step(Scripted("large", ANSWER, "0.01"), accept=confident(0.5))])
+    rag = RAG(database, embedder=WordEmbedder(), chain=chain, confidence=Sure(answer=0.7), guards=[Wordy()])
+    rag.ingest(DOCUMENTS)
+    answer = rag.ask(QUESTION)
+    assert [attempt.model for attempt in answer.attempts if attempt.model] == ["small", "large"]
+    assert "not judged, and allowed" in " ".join(attempt.reason for attempt in answer.attempts)
+    assert rows(database) == 1
 
 
 def test_streams_fill_it_and_are_served_from_it(asked: RAG, model: Dear) -> None:

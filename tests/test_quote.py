@@ -17,7 +17,7 @@ from ragdiet.fallback import Chain, Research, Step, cited, confident
 from ragdiet.generate import answer_length
 from ragdiet.rag import RAG
 from ragdiet.store import Database
-from ragdiet.types import Prompt, Quote
+from ragdiet.types import GuardVerdict, Prompt, Quote
 from tests.embedders import WordEmbedder
 from tests.test_ask import DOCUMENTS, Scripted, Sure
 
@@ -52,6 +52,37 @@ def test_what_stops_before_a_model_costs_its_searches_alone() -> None:
     assert found.most > Decimal("0.01")
     assert quoted(known=1.0).most == 0
     assert quoted(known=0.5).least == 0
+
+
+class Pricey:
+    """A guard elsewhere at a microdollar a character that stops every reply."""
+
+    name = "pricey"
+
+    def most(self, *characters: int) -> Decimal:
+        return Decimal(sum(characters)) / 1_000_000
+
+    def check_input(self, text: str) -> GuardVerdict:
+        return GuardVerdict(cost=self.most(len(text)))
+
+    def check_output(self, text: str) -> GuardVerdict:
+        return GuardVerdict()
+
+    def check_grounding(self, text: str, *, question: str, sources: str) -> GuardVerdict:
+        return GuardVerdict(action="block", cost=self.most(len(text), len(question), len(sources)))
+
+
+def test_the_worst_has_a_long_reply_of_each_model_judged(database: Database) -> None:
+    long = f"The notice period is {'three ' * 600}months [1]."
+    models = [Scripted(name, long, "0") for name in ("small", "middle", "large")]
+    rag = RAG(database, embedder=WordEmbedder(), models=models, confidence=Sure(), guards=[Pricey()])
+    rag.ingest(DOCUMENTS)
+    worst = rag.quote(QUESTION).worst
+    answer = rag.ask(QUESTION)
+    assert [attempt.model for attempt in answer.attempts if attempt.model] == ["small", "middle", "large"]
+    assert answer.cost > 3 * Pricey().most(len(long))
+    assert worst is not None
+    assert answer.cost <= worst
 
 
 @settings(max_examples=20, deadline=None)

@@ -13,7 +13,7 @@ from ragdiet.ask.forecast import Prospect, Reader, drawn, quote_of, shrunk, spre
 from ragdiet.ask.foreseen import reader_of
 from ragdiet.ask.reading import Reading, embedded
 from ragdiet.ask.search import Searching
-from ragdiet.ask.spending import Spending
+from ragdiet.ask.spending import USUAL_REPLY, Spending
 from ragdiet.ask.state import Scope
 from ragdiet.fallback import Chain, Research, Search, Step
 from ragdiet.generate import LONGEST
@@ -69,8 +69,7 @@ class Quoting:
         passes = bool(hits) and self._searching.judged(first, wanted, hits, confidence).accepted
         past = self._past(scope)
         embedding = self._searching.vectors.price(question)
-        checks = self._guards.most(len(question)) + self._guards.most(LONGEST, len(question), len(prompt.context.text))
-        checks += self._checks(question, prompt, len(hits))
+        usual = self._judging(question, prompt, len(hits), USUAL_REPLY, models=1)
         ranked = max(Decimal(0), searched - embedding)
         prospect = Prospect(
             passes=passes,
@@ -78,24 +77,29 @@ class Quoting:
             readers={step.id: self._reader(step, prompt, past, confidence) for step in self._chain.reads},
             found_again=self._found_again(past),
             known=shrunk(sum(ask.reused for ask in past), len(past), 0.0, _KNOWN_WEIGHS),
-            search=(ranked, ranked + embedding + checks),
+            search=(ranked, ranked + embedding + usual),
             research=ranked + embedding,
         )
         draws = drawn(self._chain, prospect)
         searches = sum(isinstance(step, Search | Research) for step in self._chain.steps)
-        worst = searches * (ranked + embedding) + checks + self._worst(prompt)
+        judging = self._judging(
+            question, prompt, len(hits), LONGEST * _CHARACTERS_A_TOKEN, models=len(self._chain.reads)
+        )
+        worst = searches * (ranked + embedding) + judging + self._worst(prompt)
         planned = tuple(
             PlannedStep.of(step, len(costs) / len(draws.whole), spread_of(costs))
             for step, costs in zip(self._chain.steps, draws.steps, strict=True)
         )
         return Explanation(question=question, steps=planned, quote=quote_of(draws, worst), asks=len(past))
 
-    def _checks(self, question: str, prompt: Prompt, hits: int) -> Decimal:
-        """What the chain's own checks cost where each of them is asked."""
+    def _judging(self, question: str, prompt: Prompt, hits: int, reply: int, *, models: int) -> Decimal:
+        """What the guards cost at most, USD, where so many models reply with so many characters each, and all of the
+        chain's own checks."""
+        lengths = reply, len(question), len(prompt.context.text)
+        guards = self._guards.most(len(question)) + models * self._guards.most(*lengths)
         reads = self._chain.reads
-        asked = sum((step.relevance.costs(hits) for step in reads if step.relevance), Decimal(0))
-        lengths = LONGEST * _CHARACTERS_A_TOKEN, len(question), len(prompt.context.text)
-        return sum((step.check.most(*lengths) for step in reads if step.check), asked)
+        hits_judged = sum((step.relevance.costs(hits) for step in reads if step.relevance), Decimal(0))
+        return guards + hits_judged + sum((step.check.most(*lengths) for step in reads if step.check), Decimal(0))
 
     def _reader(self, step: Step, prompt: Prompt, past: Sequence[PastAsk], confidence: float) -> Reader:
         model = step.model

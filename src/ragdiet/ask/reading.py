@@ -169,6 +169,7 @@ class Reading:
         """Gate 2, and then the guards."""
         assert state.context is not None
         state.reason = "not supported"
+        state.is_judged = True
         confidence = probability(self._confidence.of_answer(state.wanted, state.hits, state.context, generation))
         problem = _refused(generation, state.context)
         accepted, settles, why = False, False, problem

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ragdiet.guard import Guards
     from ragdiet.protocols import Generator
 
-_USUAL_REPLY = 1_500  # characters: what is kept back for judging it
+USUAL_REPLY = 1_500
+"""Characters: what is kept back for judging a reply."""
 
 
 class Spending:
@@ -91,7 +92,7 @@ class Spending:
         unspent = self.unspent(state)
         if unspent is None or state.context is None:
             return unspent
-        return _less(unspent, self._guards.most(_USUAL_REPLY, len(state.question), len(state.context.text)))
+        return _less(unspent, self._guards.most(USUAL_REPLY, len(state.question), len(state.context.text)))
 
 
 def _less(left: Decimal, spent: Decimal) -> Decimal:

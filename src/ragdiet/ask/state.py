@@ -54,7 +54,7 @@ class AskState:
     ``corrected`` is the question as a second search asked it, where it was misspelt. ``found`` is the chance that the
     corpus holds an answer, by the ``hits``, and ``readable`` what the guards leave of these. ``shown`` is the text that
     a stream has given, where it ``streams`` and did not take it back. ``is_relevant``: a reranker said so of the hits.
-    ``is_judged``: no guard had to let a reply pass unjudged.
+    ``is_judged``: no guard had to let the latest reply pass unjudged.
     """
 
     question: str
