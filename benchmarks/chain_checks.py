@@ -22,11 +22,14 @@ from benchmarks.chain_money import ACCEPTED, BELIEVED, GATES, Policy
 from benchmarks.chain_played import Ended, Gold, Read, Readers, alone, questions, readers, row, share_right, usd, yes
 from benchmarks.report import Row
 from ragdiet import Chain, Search, Step
+from ragdiet.account import PriceBook
+from ragdiet.bedrock import GUARDRAIL_PRICES, GUARDRAIL_UNIT
 from ragdiet.fallback import Check, Relevance, once_allowed, saving
 from ragdiet.gold import holds
 from ragdiet.guard import BedrockGuardrail
 from ragdiet.retrieve import BedrockReranker
 from ragdiet.testing.bedrock import Guardrail, RerankModel
+from ragdiet.types import Usage
 
 
 class Odds(NamedTuple):
@@ -61,8 +64,7 @@ GUARDS = {
 }
 _RERANKED = 300
 _BUDGETS = (600, 1_500, 3_000)
-_UNIT_PRICE = Decimal("0.0001")
-_UNIT = 1_000
+_GROUNDING = PriceBook.default().price(GUARDRAIL_PRICES["contextualGroundingPolicyUnits"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Checked:
         small, end = read.small, self.policy.ends(read)
         if not end.escalated or small.refused:
             return end
-        price = _UNIT_PRICE * -(-small.checked // _UNIT)
+        price = _GROUNDING.cost(Usage(units=-(-small.checked // GUARDRAIL_UNIT)))
         if once_allowed(small.confidence, **self.guard.told._asdict()) < self.policy.accept:
             return end
         if saving(small.confidence, Decimal(read.big.cost), price, **self.guard.told._asdict()) <= 0:
@@ -148,33 +150,34 @@ def _checked(read: Readers) -> list[Row]:
 
 def _reranked(read: Readers) -> list[Row]:
     """A big model alone, behind gate 1, over some of the questions; with what the reranker spares it."""
-    ranker = BedrockReranker(RERANKER, **read.pieces)
-    asked = list(read.reporting)[:_RERANKED]
+    relevance = Relevance(BedrockReranker(RERANKER, **read.pieces))
     table = []
     for budget in _BUDGETS:
-        cost = {}
-        for relevance in (None, Relevance(ranker)):
-            rag = read.opened(chain=Chain([Search(), Step(read.big, accept=yes, relevance=relevance)]))
-            before = len(read.ledger.calls)
-            answers = [rag.ask(question, budget=budget, k=20) for question in asked]
-            calls = read.ledger.calls[before:]
-            cost[relevance is not None] = {
-                stage: [call.cost for call in calls if call.stage == stage] for stage in ("generate", "rerank")
-            } | {"all": [answer.cost for answer in answers]}
-        without, reranked = cost[False], cost[True]
+        without, reranked = (_spent(read, budget, each) for each in (None, relevance))
+        readings = without["generate"]
         table.append(
             {
                 "tokens of context at most": budget,
-                "questions": len(asked),
-                "read": len(without["generate"]),
-                "usd a reading": round(float(sum(without["generate"])) / len(without["generate"]), 5),
+                "questions": _RERANKED,
+                "read": len(readings),
+                "usd a reading": round(float(sum(readings)) / len(readings), 5),
                 "reranked": len(reranked["rerank"]),
                 "usd of reranking": round(float(sum(reranked["rerank"])), 4),
-                "readings spared": len(without["generate"]) - len(reranked["generate"]),
-                "of the usd without it": round(float(sum(reranked["all"]) / sum(without["all"])), 3),
+                "readings spared": len(readings) - len(reranked["generate"]),
+                "of the usd without it": round(float(sum(map(sum, reranked.values())) / sum(readings)), 3),
             }
         )
     return table
+
+
+def _spent(read: Readers, budget: int, relevance: Relevance | None) -> dict[str, list[Decimal]]:
+    """USD of each request by its stage."""
+    rag = read.opened(chain=Chain([Search(), Step(read.big, accept=yes, relevance=relevance)]))
+    before = len(read.ledger.calls)
+    for question in list(read.reporting)[:_RERANKED]:
+        rag.ask(question, budget=budget, k=20)
+    calls = read.ledger.calls[before:]
+    return {stage: [call.cost for call in calls if call.stage == stage] for stage in ("generate", "rerank")}
 
 
 def _grounded(response: str, sources: str, query: str, *, gold: Gold, odds: Odds) -> float:

@@ -57,7 +57,7 @@ def spoil(dsn: str, *statements: str) -> None:
 
 
 def mend(dsn: str, findings: tuple[Finding, ...], source: str = "") -> None:
-    """Run the commands as a person would, SQL in one session; command lines in this process, which takes less long."""
+    """Run the commands: SQL in one session, command lines in this process, which is quicker than one each."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for command in Diagnosis(findings=findings).mend:
             if command.startswith("ragdiet "):

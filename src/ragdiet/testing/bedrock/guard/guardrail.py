@@ -177,9 +177,9 @@ def _grounding(guardrail: Guardrail, blocks: Sequence[Mapping[str, Any]], respon
         if len(text) > most:
             raise invalid(f"The {name} has {len(text)} characters; contextual grounding takes at most {most}.")
     filters = []
-    grounded = guardrail.grounded or (lambda response, sources, query: _overlap(response, sources))
+    grounded = guardrail.grounded(response, sources, query) if guardrail.grounded else _overlap(response, sources)
     for kind, threshold, score in (
-        ("GROUNDING", guardrail.grounding, grounded(response, sources, query)),
+        ("GROUNDING", guardrail.grounding, grounded),
         ("RELEVANCE", guardrail.relevance, _overlap(query, f"{response} {sources}")),
     ):
         if threshold is not None:
